@@ -1,0 +1,1 @@
+"""Brain MR image harmonization as a MONAI bundle: networks, phantoms, metrics and baselines."""

@@ -1,0 +1,178 @@
+"""Writes a simulated cohort: a BIDS raw dataset with its truth under `derivatives/truth`.
+
+Everything random follows from seeds in the plan, so neither the number of workers nor the order of the work changes a
+byte.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..io.cohort import truth_path
+from ..io.volumes import write_json, write_volume
+from ..phantom.bids import image_path, sidecar, write_dataset_files
+from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, draw_cohort
+from ..phantom.scanner import RANGES_FILE, Scanner, load_ranges
+from .output_folder import generated_by, whole_folder
+from .worker_pool import WorkerPool
+
+# By this an earlier output is recognised.
+GENERATOR = "simulated cohort"
+
+
+class PhantomParts(Protocol):
+    """The three functions of which a phantom consists; it must be hashable by value, as a frozen dataclass is."""
+
+    def __hash__(self) -> int: ...
+
+    def draw_subject(self, seed: int, age: float, lesion_load: float, head: bool) -> Any:
+        """Draw a subject's parameters, hashable and with `to_json`."""
+
+    def render_subject(self, parameters: Any) -> Any:
+        """Turn them into a subject with `tissues`, `regions`, `lesions`, `brain` and `warp`."""
+
+    def acquire(self, subject: Any, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
+        """Scan the subject: (X, Y, Z) float32, non-negative."""
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """The phantom of `scripts.phantom`, imported when first used so that a bad plan is refused without delay."""
+
+    def draw_subject(self, seed: int, age: float, lesion_load: float, head: bool) -> Any:
+        """See `scripts.phantom.subject`."""
+        from ..phantom.subject import draw_subject
+
+        return draw_subject(seed, age, lesion_load, head)
+
+    def render_subject(self, parameters: Any) -> Any:
+        """See `scripts.phantom.subject`."""
+        from ..phantom.subject import render_subject
+
+        return render_subject(parameters)
+
+    def acquire(self, subject: Any, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
+        """See `scripts.phantom.acquisition`."""
+        from ..phantom.acquisition import acquire
+
+        return acquire(subject, scanner, contrast, visit_seed)
+
+
+@dataclass(frozen=True)
+class VisitTask:
+    """One visit to be simulated, and the subject's truth with the first."""
+
+    folder: Path
+    subject: SubjectPlan
+    visit: VisitPlan
+    scanner: Scanner
+
+    @property
+    def with_truth(self) -> bool:
+        """Whether this is the subject's first visit."""
+        return self.visit == self.subject.visits[0]
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """Draws the cohort `cohort` of `designs` and writes it to `output_dir`; see `configs/simulate.json`."""
+
+    cohort: str
+    output_dir: str
+    designs: Mapping[str, Mapping[str, Any]]
+    seed: int = 1
+    scanner_seed: int = 1
+    subjects: int | None = None
+    protocols: str = str(RANGES_FILE)
+    phantom: PhantomParts = Phantom()
+    workers: int = 1
+    threads_per_worker: int = 1
+    write_warp: bool = False
+    intensity_percentile: float = 99.9
+    intensity_level: float = 3000.0
+
+    def run(self) -> Path:
+        """Check everything, simulate, and return the finished folder."""
+        cohort, output = self.draw(), Path(str(self.output_dir))
+        # The pool is left before the folder, so that no worker writes into a folder that has been removed or renamed.
+        with whole_folder(output, "dataset_description.json", GENERATOR) as folder, WorkerPool(self.workers) as pool:
+            write_dataset_files(folder, cohort, self.designs[cohort.name], generated_by(GENERATOR))
+            tasks = [
+                VisitTask(folder, subject, visit, cohort.scanners[visit.scanner])
+                for subject in cohort.subjects
+                for visit in subject.visits
+            ]
+            pool.map(self.simulate_visit, tasks, label=f"simulate {cohort.name}, visits")
+        return output
+
+    def draw(self) -> Cohort:
+        """Draw the plan, refusing what cannot be simulated."""
+        for key, least in (("seed", 0), ("scanner_seed", 0), ("workers", 1), ("threads_per_worker", 1)):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"`{key}` must be a whole number of at least {least}, got {value}")
+        ranges = load_ranges(self.protocols)
+        return draw_cohort(str(self.cohort), self.designs, ranges, self.seed, self.scanner_seed, self.subjects)
+
+    def simulate_visit(self, task: VisitTask) -> None:
+        """Write the images of one visit, and the truth where the task says so."""
+        plan, visit = task.subject, task.visit
+        with _torch_threads(self.threads_per_worker):
+            parameters = self.phantom.draw_subject(plan.seed, plan.age, plan.lesion_load, plan.head)
+            subject = _render(self.phantom, parameters)
+            if task.with_truth:
+                self._write_truth(task, parameters, subject)
+            for run in range(1, visit.runs + 1):
+                for contrast in visit.contrasts:
+                    image = self.phantom.acquire(subject, task.scanner, contrast, visit.run_seed(run))
+                    self._write_image(task, run, contrast, image)
+
+    def _write_image(self, task: VisitTask, run: int, contrast: str, image: np.ndarray) -> None:
+        path = image_path(task.folder, task.subject.name, task.visit.session, run, contrast)
+        write_volume(path, self._to_scanner_units(image, task.scanner.protocols[contrast].gain))
+        name = path.name.removesuffix(".nii.gz")
+        write_json(path.with_name(f"{name}.json"), sidecar(task.scanner, contrast, not task.subject.head))
+
+    def _write_truth(self, task: VisitTask, parameters: Any, subject: Any) -> None:
+        name = task.subject.name
+        volumes = {
+            "desc-tissue_dseg": subject.tissues,
+            "desc-regions_dseg": subject.regions,
+            "desc-brain_mask": subject.brain,
+            "label-lesion_mask": subject.lesions,
+        }
+        if self.write_warp:
+            # (X, Y, Z, 3): NIfTI keeps space in its first three dimensions.
+            volumes["from-MNI152_to-subject_mode-image_xfm"] = np.moveaxis(subject.warp, 0, -1)
+        for what, volume in volumes.items():
+            write_volume(truth_path(task.folder, name, what), volume)
+        write_json(truth_path(task.folder, name, "").with_name(f"{name}_parameters.json"), parameters.to_json())
+
+    def _to_scanner_units(self, image: np.ndarray, gain: float) -> np.ndarray:
+        """Scale so that the percentile of the non-zero voxels becomes `gain` times the level; as int16."""
+        peak = np.percentile(image[image > 0], self.intensity_percentile)
+        scaled = np.rint(image * (gain * self.intensity_level / peak))
+        return np.clip(scaled, 0, np.iinfo(np.int16).max).astype(np.int16)
+
+
+# A worker meets a subject's visits one after the other, so the last subject is worth keeping.
+@lru_cache(maxsize=1)
+def _render(phantom: PhantomParts, parameters: Any) -> Any:
+    return phantom.render_subject(parameters)
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

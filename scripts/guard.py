@@ -1,0 +1,153 @@
+"""Refuses override keys that nothing uses, which MONAI would ignore in silence.
+
+Every config with a "run" lists the guard as its first entry:
+
+    {"_target_": "scripts.guard.refuse_unknown_overrides", "bundle_root": "@bundle_root"}
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from pathlib import Path
+from pydoc import locate
+from types import TracebackType
+from typing import Any
+
+from monai.bundle import (
+    ComponentLocator,
+    ConfigComponent,
+    ConfigParser,
+    ConfigWorkflow,
+    ReferenceResolver,
+    update_kwargs,
+)
+from monai.bundle import run as monai_bundle_run
+from monai.utils import ensure_tuple
+
+from .errors import InputError
+
+_SEPARATOR = ReferenceResolver.sep
+_RUN_ARGUMENTS = inspect.signature(monai_bundle_run).parameters
+_NO_OVERRIDES = {*_RUN_ARGUMENTS, *inspect.signature(ConfigWorkflow).parameters, "workflow_name"}
+
+
+def refuse_unknown_overrides(bundle_root: str) -> None:
+    """Refuse a wrong `bundle_root`, then any override of the current `monai.bundle run` that changes nothing.
+
+    Overrides are the keys on the command line, in `args_file`, and in the second and later config files. A key is used
+    when a reference of the config points to it, into it or to a block around it; directly inside a `_target_` block it
+    must also be an argument of the target. A workflow that was not started by `monai.bundle.run` is not checked.
+
+    From here on an uncaught InputError ends the process with its message alone.
+    """
+    sys.excepthook = _print_refusal
+    bundle = Path(__file__).resolve().parents[1]
+    if Path(bundle_root).resolve() != bundle:
+        raise InputError(f"`bundle_root` must be {bundle}, got `{bundle_root}`; add --bundle_root {bundle}")
+    current = _current_run()
+    if current is None:
+        return
+    files, overrides, workflow = current
+    checker = _Checker(files, workflow)
+    for file in files[1:]:
+        for key in ConfigParser.load_config_file(file):
+            if not key.startswith("_"):
+                checker.check(key, f"key `{key}` of {file}")
+    for key in overrides:
+        checker.check(key, f"override key `{key}`")
+
+
+def _print_refusal(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An excepthook: MONAI wraps what a config raises, and the user's mistake would drown in the traceback."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InputError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        print(f"Refused: {cause}", file=sys.stderr)
+
+
+def _current_run() -> tuple[list[str], list[str], ConfigWorkflow] | None:
+    """Config files, override keys and workflow of the `monai.bundle.run` that is under way.
+
+    MONAI hands them to no config, so they are read from the calling frame, where the command line is already parsed.
+    """
+    frame = sys._getframe()
+    while frame.f_code is not monai_bundle_run.__code__:
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    given = {name: frame.f_locals[name] for name in _RUN_ARGUMENTS}
+    given = update_kwargs(given.pop("args_file"), **given.pop("override"), **given)
+    files = [str(file) for file in ensure_tuple(given["config_file"])]
+    return files, [key for key in given if key not in _NO_OVERRIDES], frame.f_locals["workflow"]
+
+
+class _Checker:
+    """Knows which ids the config uses."""
+
+    def __init__(self, files: list[str], workflow: ConfigWorkflow) -> None:
+        self.names = ", ".join(files)
+        self.merged = workflow.parser
+        # MONAI has replaced the `%` references in the merged config; the files still hold them.
+        self.written = dict(_walk(ConfigParser.load_config_files(files)))
+        nodes = [*self.written.items(), *_walk(self.merged.get())]
+        self.used = {reference for id, value in nodes for reference in _references(id, value)}
+        self.used |= {workflow.init_id, workflow.run_id, workflow.final_id, "imports", ConfigParser.meta_key}
+
+    def check(self, key: str, label: str) -> None:
+        """Raise an InputError that begins with `label` where `key` changes nothing."""
+        id = ReferenceResolver.normalize_id(key.removeprefix("+"))
+        block, _, name = id.rpartition(_SEPARATOR)
+        accepted = _arguments_of_target(self.merged.get(block))
+        if self._is_used(id) and (accepted is None or name in accepted):
+            return
+        known = [other for other in self.written if self._is_used(other)]
+        known += [f"{block}{_SEPARATOR}{argument}" for argument in accepted or ()]
+        nearest = max(known, key=lambda other: _likeness(id, other)).replace(_SEPARATOR, "#")
+        raise InputError(f"{label} is not used by {self.names}; did you mean `{nearest}`?")
+
+    def _is_used(self, id: str) -> bool:
+        inside = id + _SEPARATOR
+        return any(inside.startswith(use + _SEPARATOR) or use.startswith(inside) for use in self.used)
+
+
+def _walk(config: Any, id: str = "") -> Iterator[tuple[str, Any]]:
+    """Every id of the config with its value."""
+    if isinstance(config, dict | list):
+        for _, sub_id, value in ReferenceResolver.iter_subconfigs(id, config):
+            yield sub_id, value
+            yield from _walk(value, sub_id)
+
+
+def _references(id: str, value: Any) -> Iterator[str]:
+    """The ids that a string of the config refers to, `id` being its own place."""
+    if isinstance(value, str):
+        value = ConfigParser.resolve_relative_ids(id, value)
+        yield from ReferenceResolver.match_refs_pattern(value)
+        if value.startswith("%"):
+            file, macro_id = ConfigParser.split_path_id(value[1:])
+            if not file:
+                yield macro_id
+
+
+def _arguments_of_target(block: Any) -> set[str] | None:
+    """The names a `_target_` block may hold; None where anything goes."""
+    if not ConfigComponent.is_instantiable(block):
+        return None
+    target = ConfigComponent(config=block, locator=ComponentLocator()).resolve_module_name()
+    component = locate(target) if isinstance(target, str) else target
+    if not callable(component):
+        return None
+    parameters = inspect.signature(component).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return None
+    return {*parameters, *ConfigComponent.non_arg_keys}
+
+
+def _likeness(id: str, other: str) -> tuple[float, float]:
+    """How alike two ids are: first their last parts, so that a key given without its block is found, then all."""
+    last = SequenceMatcher(None, id.rpartition(_SEPARATOR)[2], other.rpartition(_SEPARATOR)[2])
+    return last.ratio(), SequenceMatcher(None, id, other).ratio()

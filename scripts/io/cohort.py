@@ -1,0 +1,79 @@
+"""A cohort on disk: a BIDS folder read into a flat list of images.
+
+    <cohort>/sub-01/ses-02/anat/sub-01_ses-02_run-1_T1w.nii.gz   and a JSON sidecar beside it
+
+A session is one visit to one scanner; runs are the scan and its rescan in one visit. The sidecar's BIDS fields
+`InstitutionName` and `StationName` name site and scanner. The first session (run 1) of a subject is its reference.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..contrasts import BIDS_SUFFIX, CONTRASTS
+from ..errors import InputError
+
+_NAME = re.compile(r"^(sub-[A-Za-z0-9]+)_(ses-[A-Za-z0-9]+)_(?:run-([0-9]+)_)?([A-Za-z0-9]+)\.nii(?:\.gz)?$")
+_CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
+
+
+@dataclass(frozen=True)
+class CohortImage:
+    """One image of one contrast; `run` is 1 where the name has no run entity."""
+
+    subject: str
+    session: str
+    run: int
+    contrast: str
+    path: Path
+    site: str
+    scanner: str
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is the subject's first visit, first run: what the others are harmonized to."""
+        return self.session == "ses-01" and self.run == 1
+
+
+def output_path(folder: Path, image: CohortImage) -> Path:
+    """Where a method's folder keeps its version of `image`, BIDS derivatives style."""
+    name = f"{image.subject}_{image.session}_run-{image.run}_desc-harmonized_{BIDS_SUFFIX[image.contrast]}.nii.gz"
+    return Path(folder) / image.subject / image.session / "anat" / name
+
+
+def truth_path(cohort: Path, subject: str, what: str) -> Path:
+    """Known truth of a phantom subject, `what` being for instance `desc-brain_mask` or `desc-regions_dseg`."""
+    return Path(cohort) / "derivatives" / "truth" / subject / "anat" / f"{subject}_{what}.nii.gz"
+
+
+def read_cohort(folder: Path | str, contrasts: Iterable[str] = CONTRASTS) -> list[CohortImage]:
+    """List the images of `contrasts` in subject, session, run and contrast order; refuse a folder that has none."""
+    folder, wanted = Path(folder), set(contrasts)
+    if not folder.is_dir():
+        raise InputError(f"cohort_dir must be a BIDS folder, but {folder} is not a folder")
+    images = [image for path in folder.glob("sub-*/ses-*/anat/*.nii*") if (image := _read_name(path)) is not None]
+    images = [image for image in images if image.contrast in wanted]
+    if not images:
+        raise InputError(f"cohort_dir must hold images named sub-*/ses-*/anat/*_<suffix>.nii.gz, found none in {folder}")
+    return sorted(images, key=lambda i: (i.subject, i.session, i.run, CONTRASTS.index(i.contrast)))
+
+
+def _read_name(path: Path) -> CohortImage | None:
+    match = _NAME.match(path.name)
+    if match is None or match[4] not in _CONTRAST_OF_SUFFIX:
+        return None
+    sidecar_path = path.with_name(path.name.split(".nii")[0] + ".json")
+    if not sidecar_path.is_file():
+        raise InputError(f"every cohort image needs a JSON sidecar, but {sidecar_path} does not exist")
+    sidecar = json.loads(sidecar_path.read_text())
+    return CohortImage(
+        subject=match[1],
+        session=match[2],
+        run=int(match[3] or 1),
+        contrast=_CONTRAST_OF_SUFFIX[match[4]],
+        path=path,
+        site=str(sidecar.get("InstitutionName", "unknown")),
+        scanner=str(sidecar.get("StationName", "unknown")),
+    )

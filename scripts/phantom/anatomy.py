@@ -1,0 +1,53 @@
+"""A person's anatomy from the template: where each voxel lies in the template, and what it is made of."""
+
+import torch
+
+from ..io.grid import GRID_SHAPE
+from ..metrics.regions import REGIONS
+from .atlas import PALLIDUM, load_atlas
+from .deformation import coarse, draw_velocity, identity, integrate, jacobian_determinant
+from .fields import seeded, smooth_field
+from .model import anatomy_model
+from .parameters import SubjectParameters
+
+# Nuclei and brainstem have no sharp grey-white boundary.
+_GRADED = (REGIONS.index("thalamus") + 1, REGIONS.index("brainstem") + 1, PALLIDUM)
+
+
+def template_coordinates(parameters: SubjectParameters) -> torch.Tensor:
+    """Template voxel coordinates (3, X, Y, Z) of each voxel of the subject; an invertible map."""
+    model, atlas = anatomy_model(), load_atlas()
+    velocity = draw_velocity(GRID_SHAPE, model["warp_mm"], seeded(parameters.seed, 2))
+    # Larger ventricles push the tissue around them outwards: seen from the subject, the template lies further in.
+    distance = coarse(atlas.levels[3:4])[0]
+    inward = torch.stack(torch.gradient(distance))
+    inward = inward / inward.norm(dim=0).clamp(min=1e-3)
+    velocity += parameters.ventricle_mm * inward * torch.exp(-((distance / model["ventricle_reach_mm"]) ** 2))
+    centre = torch.tensor([(n - 1) / 2 for n in GRID_SHAPE])[:, None, None, None]
+    affine = torch.tensor(parameters.affine)
+    coordinates = torch.einsum("ij,jxyz->ixyz", affine[:, :3], identity(GRID_SHAPE) - centre)
+    coordinates += affine[:, 3, None, None, None] + centre + integrate(velocity, GRID_SHAPE)
+    if not (jacobian_determinant(coordinates) > 0).all():
+        raise RuntimeError(f"the warp of subject seed {parameters.seed} folds: lower `warp_mm` in anatomy.json")
+    return coordinates
+
+
+def tissue_shares(
+    parameters: SubjectParameters, levels: torch.Tensor, regions: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the white-matter share of the solid part and the fluid share, both (X, Y, Z) in [0, 1]."""
+    model = anatomy_model()
+    white_mm, fluid_mm, surface_mm, ventricle_mm, grade = levels[:5]
+    generator = seeded(parameters.seed, 3)
+    # The template's folds are everybody's; moving its boundaries by a smooth field makes them one person's.
+    folding, sulci = (
+        model["folding_mm"] * smooth_field(GRID_SHAPE, model["folding_spacing_mm"], generator) for _ in range(2)
+    )
+    ribbon = torch.exp(-((white_mm / model["ribbon_mm"]) ** 2))
+    white = torch.sigmoid((white_mm + ribbon * folding + parameters.thinning_mm) / model["edge_mm"])
+    graded = torch.isin(regions, torch.tensor(_GRADED, dtype=regions.dtype))
+    white = torch.where(graded, grade, white)
+    cortex = (ventricle_mm < -model["ribbon_mm"]) & ~graded
+    fluid = torch.sigmoid((fluid_mm + (sulci + parameters.sulcus_mm) * cortex) / model["edge_mm"])
+    # What lies outside the brain's surface is fluid, whatever the template says there.
+    return white, torch.maximum(fluid, torch.sigmoid(-(surface_mm + 0.5) / model["edge_mm"]))

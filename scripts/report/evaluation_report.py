@@ -1,0 +1,60 @@
+"""Tables and figures of an evaluation, written from the measurements that lie in the same folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .figures import draw_boxes, draw_probe_bars, draw_region_bars
+from .image_table import ImageRow, image_markdown, image_table
+from .measurements import read_measurements, write_rows
+from .probe_table import Probe, ProbeRow, probe_markdown, probe_table
+from .region_table import RegionRow, region_markdown, region_table
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """How measurements become tables and figures.
+
+    `image_columns` maps measures to headings of the Markdown table, `image_figures` names those that get a box plot.
+    `significance` is the level of a star, `ddof` that of the CV, `probe` the classifier of sites.
+    """
+
+    image_columns: Mapping[str, str]
+    image_figures: Sequence[str]
+    probe: Probe
+    significance: float = 0.05
+    ddof: int = 1
+    dpi: int = 150
+
+    def write(self, folder: Path, tables: Sequence[str]) -> None:
+        """Read `folder`/measurements and write `folder`/tables and `folder`/figures."""
+        for name in ("tables", "figures"):
+            (folder / name).mkdir(exist_ok=True)
+        writers = {"images": self._write_images, "regions": self._write_regions, "site_probe": self._write_site_probe}
+        for table in tables:
+            writers[table](folder)
+
+    def _write_images(self, folder: Path) -> None:
+        measurements = read_measurements(folder / "measurements" / "images.csv")
+        rows = image_table(measurements)
+        write_rows(folder / "tables" / "images.csv", ImageRow, rows)
+        _write_text(folder / "tables" / "images.md", image_markdown(rows, self.image_columns, self.significance))
+        for measure in self.image_figures:
+            label = self.image_columns.get(measure, measure)
+            draw_boxes(measurements, measure, label, folder / "figures" / f"images_{measure}.png", self.dpi)
+
+    def _write_regions(self, folder: Path) -> None:
+        rows = region_table(read_measurements(folder / "measurements" / "regions.csv"), self.ddof)
+        write_rows(folder / "tables" / "regions.csv", RegionRow, rows)
+        _write_text(folder / "tables" / "regions.md", region_markdown(rows, self.significance))
+        draw_region_bars(rows, folder / "figures" / "regions_cv.png", self.dpi)
+
+    def _write_site_probe(self, folder: Path) -> None:
+        rows = probe_table(read_measurements(folder / "measurements" / "site_probe.csv"), self.probe)
+        write_rows(folder / "tables" / "site_probe.csv", ProbeRow, rows)
+        _write_text(folder / "tables" / "site_probe.md", probe_markdown(rows))
+        draw_probe_bars(rows, folder / "figures" / "site_probe.png", self.dpi)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
