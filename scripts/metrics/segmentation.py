@@ -22,6 +22,21 @@ _CHUNK = 400_000
 
 
 @dataclass(frozen=True)
+class _Sample:
+    """Points (N, 3) of an image in grid voxels, their values, gain basis (N, P) and whether they are dark."""
+
+    points: torch.Tensor
+    values: torch.Tensor
+    basis: torch.Tensor
+    dark: torch.Tensor
+
+    def lit(self) -> "_Sample":
+        """Return the points that are not dark."""
+        keep = ~self.dark
+        return _Sample(self.points[keep], self.values[keep], self.basis[keep], self.dark[keep])
+
+
+@dataclass(frozen=True)
 class TissueSegmenter:
     """Image (X, Y, Z) on the working grid -> label map (X, Y, Z) uint8, 0 or the label of one of the nine `REGIONS`.
 
@@ -37,25 +52,28 @@ class TissueSegmenter:
     mask_voxel_mm: int = 4
     atlas_voxel_mm: int = 2
 
-    # Atlas: softness of outlines and tissue maps, least prior of fluid, grey and white matter within the brain, and
+    # Atlas: softness of outlines and of tissue maps, least prior of fluid, grey and white matter within the brain, and
     # how far beyond the template's brain the image is looked at.
     outline_blur_mm: float = 1.0
     tissue_blur_mm: float = 0.5
     tissue_floor: float = 0.02
     reach_mm: float = 20.0
 
-    # Warp: control grids added one after the other to the affine part; alternations of intensity and warp for each;
-    # steps of the warp in each; stiffness weighs the mean squared slope against the mean log likelihood.
+    # Warp: control grids, added one after the other to the affine part; rounds of intensity and warp for each; steps of
+    # the warp in each round and their size in the first; what else `Warp.fit` explains. `outlier_likelihood`, relative
+    # to the best structure, is what every structure has at least.
     control_spacings_mm: tuple[float, ...] = (16.0, 8.0)
     rounds: int = 3
     warp_steps: int = 6
     affine_step_mm: float = 1.5
     warp_step_mm: float = 0.5
     stiffness: float = 1.0
+    damping: float = 0.01
     outlier_likelihood: float = 1e-3
 
-    # Intensities: degree of the polynomial gain, EM steps per round, and what `Mixture` explains. Up to `dark_level`
-    # a voxel counts as having no signal.
+    # Intensities: degree of the polynomial gain, steps of expectation maximisation per round, and what `Mixture`
+    # explains. Up to `dark_level` a voxel has no signal. A whole head is an image with more than `head_fraction` of its
+    # signal outside the template's brain.
     gain_order: int = 3
     em_steps: int = 2
     variance_pull: float = 0.05
@@ -63,6 +81,7 @@ class TissueSegmenter:
     dark_level: float = 0.02
     dark_density: float = 1e-3
     outside_density: float = 0.3
+    head_fraction: float = 0.3
 
     def __post_init__(self) -> None:
         """Refuse spacings that do not fill the grid."""
@@ -80,8 +99,9 @@ class TissueSegmenter:
         atlas = build_atlas(self.atlas_voxel_mm, self.outline_blur_mm, self.tissue_blur_mm, self.tissue_floor)
         mask = self._mask(values, atlas)
         priors = torch.from_numpy(atlas)
-        mixture, warp = self._fit(values, self._points(mask, self.fit_voxel_mm), priors)
-        return self._label(values, self._points(mask, self.voxel_mm), priors, mixture, warp)
+        fitted = self._sample(values, self._voxels(mask, self.fit_voxel_mm))
+        mixture, warp = self._fit(fitted, priors)
+        return self._label(values, self._voxels(mask, self.voxel_mm), priors, mixture, warp)
 
     def _mask(self, values: np.ndarray, atlas: np.ndarray) -> np.ndarray:
         """Blocks of the image that hold signal, and the holes they enclose, near the template's brain."""
@@ -92,55 +112,61 @@ class TissueSegmenter:
         near = binary_dilation(brain, iterations=max(1, round(self.reach_mm / size)))
         return binary_fill_holes(binary_dilation(signal)) & near
 
-    def _points(self, mask: np.ndarray, spacing: int) -> np.ndarray:
+    def _voxels(self, mask: np.ndarray, spacing: int) -> np.ndarray:
         """Grid voxels (N, 3) inside the mask, `spacing` apart."""
         axes = [np.arange(spacing // 2, n, spacing) for n in GRID_SHAPE]
         chosen = mask[np.ix_(*(axis // self.mask_voxel_mm for axis in axes))]
         return np.argwhere(chosen) * spacing + spacing // 2
 
-    def _fit(self, values: np.ndarray, voxels: np.ndarray, priors: torch.Tensor) -> tuple[Mixture, Warp]:
-        mixture = Mixture(
-            self.gain_order, self.outside_density, self.dark_density, self.variance_pull, self.least_sd
-        )
-        warp = Warp()
-        fitted = torch.from_numpy(values[tuple(voxels.T)])
+    def _sample(self, values: np.ndarray, voxels: np.ndarray) -> _Sample:
         points = torch.from_numpy(voxels.astype(np.float32))
-        dark = fitted <= self.dark_level
-        lit, lit_basis = fitted[~dark], gain_basis(points, self.gain_order)[~dark]
-        basis = gain_basis(points, self.gain_order)
+        seen = torch.from_numpy(values[tuple(voxels.T)])
+        return _Sample(points, seen, gain_basis(points, self.gain_order), seen <= self.dark_level)
 
-        def expect_and_maximise(steps: int) -> None:
-            prior = warp.priors(priors, points[~dark])
-            for _ in range(steps):
-                joint = prior * mixture.likelihood(lit, lit_basis, dark[~dark])
-                mixture.update(lit, lit_basis, joint / joint.sum(dim=0).clamp_min(1e-12))
-
-        mixture.update(lit, lit_basis, warp.priors(priors, points[~dark]))
-        for spacing in (None, *self.control_spacings_mm):
-            if spacing is not None:
-                warp.add_level(spacing)
-            step_mm = self.affine_step_mm if spacing is None else self.warp_step_mm
-            for _ in range(self.rounds):
-                expect_and_maximise(self.em_steps)
-                likelihood = mixture.likelihood(fitted, basis, dark)
+    def _fit(self, sample: _Sample, priors: torch.Tensor) -> tuple[Mixture, Warp]:
+        """Alternate between the intensities and the warp, which starts as the identity and gets finer by level."""
+        warp, lit = Warp(), sample.lit()
+        prior = warp.priors(priors, lit.points)
+        mixture = Mixture(
+            self.gain_order,
+            self.outside_density,
+            self.dark_density,
+            self.variance_pull,
+            self.least_sd,
+            whole_head=bool(prior[OUTSIDE].mean() > self.head_fraction),
+        )
+        mixture.update(lit.values, lit.basis, prior)
+        for spacing_mm in (None, *self.control_spacings_mm):
+            first_step_mm = self.warp_step_mm if spacing_mm else self.affine_step_mm
+            if spacing_mm:
+                warp.add_level(spacing_mm)
+            for step_mm in first_step_mm * np.linspace(1, 0, self.rounds, endpoint=False):
+                _improve(mixture, lit, warp.priors(priors, lit.points), self.em_steps)
+                likelihood = mixture.likelihood(sample.values, sample.basis, sample.dark)
                 likelihood = likelihood / likelihood.max(dim=0).values.clamp_min(1e-12) + self.outlier_likelihood
-                warp.fit(priors, points, likelihood, self.warp_steps, step_mm, self.stiffness)
-        expect_and_maximise(2 * self.em_steps)
+                warp.fit(priors, sample.points, likelihood, self.warp_steps, step_mm, self.stiffness, self.damping)
+        _improve(mixture, lit, warp.priors(priors, lit.points), 2 * self.em_steps)
         return mixture, warp
 
     def _label(
         self, values: np.ndarray, voxels: np.ndarray, priors: torch.Tensor, mixture: Mixture, warp: Warp
     ) -> np.ndarray:
-        coarse = np.zeros([n // self.voxel_mm for n in GRID_SHAPE], dtype=np.uint8)
+        """Most probable structure of each voxel; structures that are no region become 0."""
+        labels = np.zeros([n // self.voxel_mm for n in GRID_SHAPE], dtype=np.uint8)
         for chunk in np.array_split(voxels, max(1, len(voxels) // _CHUNK)):
-            points = torch.from_numpy(chunk.astype(np.float32))
-            seen = torch.from_numpy(values[tuple(chunk.T)])
-            basis = gain_basis(points, self.gain_order)
-            joint = mixture.likelihood(seen, basis, seen <= self.dark_level) * warp.priors(priors, points)
+            sample = self._sample(values, chunk)
+            joint = mixture.likelihood(sample.values, sample.basis, sample.dark) * warp.priors(priors, sample.points)
             label = joint.max(dim=0).indices + 1
             label[label > len(REGIONS)] = 0
-            coarse[tuple((chunk // self.voxel_mm).T)] = label.to(torch.uint8).numpy()
-        return coarse.repeat(self.voxel_mm, 0).repeat(self.voxel_mm, 1).repeat(self.voxel_mm, 2)
+            labels[tuple((chunk // self.voxel_mm).T)] = label.to(torch.uint8).numpy()
+        return labels.repeat(self.voxel_mm, 0).repeat(self.voxel_mm, 1).repeat(self.voxel_mm, 2)
+
+
+def _improve(mixture: Mixture, lit: _Sample, prior: torch.Tensor, steps: int) -> None:
+    """Expectation maximisation of the intensities, the prior (K, N) fixed."""
+    for _ in range(steps):
+        joint = prior * mixture.likelihood(lit.values, lit.basis, lit.dark)
+        mixture.update(lit.values, lit.basis, joint / joint.sum(dim=0).clamp_min(1e-12))
 
 
 def _normalised(image: np.ndarray) -> np.ndarray:

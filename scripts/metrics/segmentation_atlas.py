@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ..io.grid import GRID_AFFINE, GRID_SHAPE
+from ..io.grid import GRID_AFFINE
 from ..io.mni152 import load_template
 from .regions import REGIONS
 

@@ -14,6 +14,9 @@ FLUIDS = [STRUCTURES.index(name) for name in ("ventricles", "sulcal_fluid")]
 # Structures of like tissue share one Gaussian; the atlas alone tells them apart.
 TIED = [STRUCTURES.index(name) for name in ("caudate", "putamen")]
 
+# The histogram outside the brain: bins up to this brightness, relative to the image's 99th percentile.
+_BINS, _BRIGHTEST = 32, 1.6
+
 
 def gain_basis(points: torch.Tensor, order: int) -> torch.Tensor:
     """Products of Legendre polynomials up to total degree `order` at points (N, 3); (N, P), the first is constant."""
@@ -26,18 +29,26 @@ def gain_basis(points: torch.Tensor, order: int) -> torch.Tensor:
 
 
 class Mixture:
-    """p(value | structure k) = Normal(value; gain(x) mean_k, variance_k), and a flat density outside the brain.
+    """p(value | structure k) = Normal(value; gain(x) mean_k, variance_k); outside the brain a density in steps.
 
+    That density is flat for a skull-stripped image and a fitted histogram for a whole head.
     Fluid and outside are equally likely where the image is dark (removed with the skull, or without signal); tissue
     has only `dark_density` there. Each variance is pulled to the pooled one as if `variance_pull` of all points
     had it, which keeps the Gaussians of small structures from swallowing their neighbours.
     """
 
     def __init__(
-        self, gain_order: int, outside_density: float, dark_density: float, variance_pull: float, least_sd: float
+        self,
+        gain_order: int,
+        outside_density: float,
+        dark_density: float,
+        variance_pull: float,
+        least_sd: float,
+        whole_head: bool,
     ) -> None:
-        """Keep the settings; the first `update` finds means, variances and gain."""
-        self.outside_density = outside_density
+        """Keep the settings; the first `update` finds means, variances, gain and, in a whole head, the histogram."""
+        self.outside_densities = torch.full((_BINS,), outside_density)
+        self.whole_head = whole_head
         self.dark_density = dark_density
         self.variance_pull = variance_pull
         self.least_variance = least_sd**2
@@ -51,7 +62,7 @@ class Mixture:
         deviation = values - (basis @ self.coefficients) * self.means[:, None]
         peak = (2 * np.pi * self.variances[:, None]).rsqrt()
         density = peak * torch.exp(-0.5 * deviation.square() / self.variances[:, None])
-        density[OUTSIDE] = self.outside_density
+        density[OUTSIDE] = self.outside_densities[_bin(values)]
         density[:, dark] = self.dark_density
         for structure in (OUTSIDE, *FLUIDS):
             density[structure, dark] = 1.0
@@ -61,6 +72,9 @@ class Mixture:
         """M-step, given the posterior (K, N) of points that are not dark."""
         self._update_gaussians(values, basis @ self.coefficients, posterior)
         self._update_gain(values, basis, posterior)
+        if self.whole_head:
+            counts = torch.bincount(_bin(values), weights=posterior[OUTSIDE], minlength=_BINS) + 1.0
+            self.outside_densities = counts / counts.sum() * (_BINS / _BRIGHTEST)
 
     def _update_gaussians(self, values: torch.Tensor, gain: torch.Tensor, posterior: torch.Tensor) -> None:
         self.means = _tie(posterior @ (values * gain)) / _tie(posterior @ gain.square()).clamp_min(1e-6)
@@ -81,6 +95,10 @@ class Mixture:
         # Gain and means share one scale: the gain has mean 1.
         scale = (basis @ solved).mean()
         self.coefficients, self.means = solved / scale, self.means * scale
+
+
+def _bin(values: torch.Tensor) -> torch.Tensor:
+    return (values * (_BINS / _BRIGHTEST)).long().clamp(0, _BINS - 1)
 
 
 def _tie(sums: torch.Tensor) -> torch.Tensor:

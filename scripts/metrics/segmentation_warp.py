@@ -56,20 +56,23 @@ class Warp:
         steps: int,
         step_mm: float,
         stiffness: float,
+        damping: float,
     ) -> None:
-        """Climb mean log sum_k prior_k(warped point) likelihood_k - stiffness * roughness with shrinking steps."""
+        """Climb mean log sum_k prior_k(warped point) likelihood_k - stiffness * roughness in steps of about `step_mm`.
+
+        `damping` is the gradient, in nats per mm over the whole brain, below which a parameter moves less than a step.
+        """
         parameters = [self.affine, *self.levels]
         for parameter in parameters:
             parameter.requires_grad_(True)
+        groups = [{"params": [parameter], "eps": damping / parameter.numel()} for parameter in parameters]
         # Little memory: the likelihood changes between calls, old gradients mislead.
-        optimiser = torch.optim.Adam(parameters, lr=step_mm, betas=(0.6, 0.9))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - 0.5 * step / steps)
+        optimiser = torch.optim.Adam(groups, lr=step_mm, betas=(0.6, 0.9))
         for _ in range(steps):
             optimiser.zero_grad()
             evidence = (self.priors(atlas, points) * likelihood).sum(dim=0)
             loss = stiffness * self.roughness() - evidence.clamp_min(1e-6).log().mean()
             loss.backward()
             optimiser.step()
-            schedule.step()
         for parameter in parameters:
             parameter.requires_grad_(False)

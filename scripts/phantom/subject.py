@@ -10,6 +10,7 @@ from .anatomy import template_coordinates, tissue_shares
 from .atlas import load_atlas
 from .deformation import identity, sample
 from .fields import seeded, smooth_field
+from .head import render_head
 from .lesions import render_lesions
 from .model import anatomy_model
 from .parameters import SubjectParameters, draw_subject
@@ -71,6 +72,8 @@ def render_subject(parameters: SubjectParameters) -> Subject:
     sulcal = fluid * (ventricle_mm < -2)
     solid, fluid = _insert(solid, fluid, "dura", falx * sulcal * (surface_mm > 1) * 0.7)
     solid, fluid = _insert(solid, fluid, "vessel", sulcal * _tubes(seed, model["vessel_spacing_mm"], model["vessel_radius_mm"]))
+    if parameters.head:
+        solid, fluid = render_head(parameters, coordinates, surface_mm, solid, fluid)
     return Subject(
         parameters=parameters,
         solid=solid,
