@@ -4,26 +4,32 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 BUNDLE_RUN := $(VENV)/bin/python -m monai.bundle run --config_file
 
-DEMO := output/demo
-COHORT := $(DEMO)/cohort/dataset_description.json
+# Which cohort of configs/simulate.json is simulated, harmonized and judged, and which tables are made of it.
+COHORT ?= demo
+TABLES ?= ['images', 'regions']
 METHODS := mean_std white_stripe nyul spectrum_swap
+OUTPUT := output/$(COHORT)
+SIMULATED := $(OUTPUT)/cohort/dataset_description.json
 HARMONIZATIONS := $(METHODS:%=harmonize_%)
 
-.PHONY: demo test bench lint $(HARMONIZATIONS)
+.PHONY: demo evaluation test bench lint $(HARMONIZATIONS)
+
+# The main job on the embedded default.
+demo: evaluation
+	@cat $(OUTPUT)/evaluation/tables/images.md
+	@echo "Tables and figures: $(OUTPUT)/evaluation"
 
 # Simulate traveling subjects, harmonize them with each baseline, judge.
-demo: $(HARMONIZATIONS)
-	$(BUNDLE_RUN) configs/evaluate.json --cohort_dir $(DEMO)/cohort --output_dir $(DEMO)/evaluation \
-		--methods "{$(foreach method,$(METHODS),'$(method)': '$(DEMO)/$(method)', )}"
-	@cat $(DEMO)/evaluation/tables/*.md
-	@echo "Figures: $(DEMO)/evaluation/figures"
+evaluation: $(HARMONIZATIONS)
+	$(BUNDLE_RUN) configs/evaluate.json --cohort_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/evaluation \
+		--tables "$(TABLES)" --methods "{$(foreach method,$(METHODS),'$(method)': '$(OUTPUT)/$(method)', )}"
 
-$(HARMONIZATIONS): harmonize_%: $(COHORT)
+$(HARMONIZATIONS): harmonize_%: $(SIMULATED)
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/method_$*.json']" \
-		--cohort_dir $(DEMO)/cohort --output_dir $(DEMO)/$*
+		--cohort_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/$*
 
-$(COHORT): | $(INSTALLED)
-	$(BUNDLE_RUN) configs/simulate.json --cohort demo --output_dir $(DEMO)/cohort
+$(SIMULATED): | $(INSTALLED)
+	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --output_dir $(OUTPUT)/cohort
 
 # The gate: formatter, linter, types, tests.
 test: lint

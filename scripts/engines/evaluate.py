@@ -17,6 +17,7 @@ from ..io.volumes import read_volume, write_json
 from ..metrics.regions import REGIONS
 from ..metrics.site_probe import learnable_sites
 from ..report.evaluation_report import EvaluationReport
+from ..report.examples import draw_examples
 from ..report.measurements import FEATURE, TRUTH, UNHARMONIZED, Measurement, write_rows
 from .evaluation_checks import VoxelCheck, check_choice, check_headers, check_methods
 from .evaluation_plan import Candidate, Plan
@@ -93,6 +94,7 @@ class Evaluation:
             if "regions" in self.tables:
                 self._measure_regions(plan, pool, folder)
             self.report.write(folder, self.tables)
+            draw_examples(plan.example(), self.scaling, folder / "figures" / "examples.png", self.report.dpi)
 
     def _checked_plan(self) -> Plan:
         check_choice("tables", self.tables, TABLES)

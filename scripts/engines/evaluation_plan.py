@@ -71,6 +71,18 @@ class Plan:
             for i in range(0, len(group), batch_size)
         ]
 
+    def example(self) -> dict[str, dict[str, Path]]:
+        """By contrast: the files of every version of the first visit that is not a reference, the reference last."""
+        first = next(image for image in self.acquired.values() if not image.is_reference)
+        rows: dict[str, dict[str, Path]] = {}
+        for candidate in self.candidates:
+            image = candidate.image
+            if (image.subject, image.session, image.run) == (first.subject, first.session, 1):
+                rows.setdefault(image.contrast, {})[candidate.method] = candidate.path
+        for contrast, versions in rows.items():
+            versions["reference"] = self.references[first.subject, contrast].path
+        return rows
+
     def truth(self, subject: str, what: str) -> Path | None:
         """A truth file of the cohort, where it has one."""
         path = truth_path(self.cohort_dir, subject, what)

@@ -17,7 +17,7 @@ from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.cohort import CohortImage, output_path, read_cohort
 from ..io.volumes import read_volume, write_json, write_volume
-from .output_folder import _refuse_foreign, describe, generated_by
+from .output_folder import describe, generated_by, refuse_foreign
 from .worker_pool import WorkerPool
 
 # By these an earlier output is recognised.
@@ -153,7 +153,7 @@ class CohortHarmonization:
 
     def _claim_output(self) -> None:
         output = Path(str(self.output_dir))
-        _refuse_foreign(output, MARKER, GENERATOR)
+        refuse_foreign(output, MARKER, GENERATOR)
         content = {
             "Name": "Harmonized images",
             "BIDSVersion": "1.9.0",

@@ -26,7 +26,7 @@ def whole_folder(target: Path, marker: str, name: str) -> Iterator[Path]:
     `target` may be absent, empty, or an earlier output, whose JSON file `marker` says that it was `generated_by(name)`;
     that is replaced. Anything else is refused at once.
     """
-    _refuse_foreign(target, marker, name)
+    refuse_foreign(target, marker, name)
     unfinished = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,8 @@ def describe(value: Any) -> Any:
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **describe(attributes)}
 
 
-def _refuse_foreign(target: Path, marker: str, name: str) -> None:
+def refuse_foreign(target: Path, marker: str, name: str) -> None:
+    """Refuse a `target` that exists, is not empty and was not `generated_by(name)` according to its `marker`."""
     if not target.exists():
         return
     if not target.is_dir():

@@ -1,4 +1,4 @@
-"""Measures how real the phantoms look: simulated beside real images, by the same numbers; see `configs/realism.json`."""
+"""Measures how real the phantoms look: simulated beside real images, by the same numbers (`configs/realism.json`)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -34,6 +34,8 @@ from .simulate import Phantom, PhantomParts
 # By this an earlier output is recognised.
 MARKER, GENERATOR = "realism.json", "realism report"
 
+STUDY_KEYS = ("label", "real", "manufacturer", "field_strength", "seed", "protocols")
+
 # By person, then by contrast.
 People = dict[str, dict[str, Appearance]]
 
@@ -45,14 +47,15 @@ class Realism:
     Each of `studies` has `real` people, their files below `data_dir` by contrast, skull-stripped and with T1w among
     them, and the scanner that imitates theirs: `manufacturer`, `field_strength`, `seed` and `protocols`, all fields of
     `Protocol` by contrast. Each of `people` is a phantom, a `seed`, an `age` and a `lesion_load`, who visits all these
-    scanners. `pairs`, if given, are shown beside `published_pairs`.
+    scanners. `pairs` are measured where `with_pairs` says so, and shown beside `published_pairs`.
     """
 
     data_dir: str
     output_dir: str
     studies: Mapping[str, Mapping[str, Any]]
     people: Sequence[Mapping[str, Any]]
-    pairs: ScannerPairs | None = None
+    pairs: ScannerPairs
+    with_pairs: bool = True
     published_pairs: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     tolerance: float = 0.2
     percentile: float = 95.0
@@ -65,12 +68,14 @@ class Realism:
         """Check everything, measure, write `output_dir`, and return the report."""
         scanners = {name: read_scanner(name, study) for name, study in self.studies.items()}
         files = {name: self._find_files(name, study["real"]) for name, study in self.studies.items()}
+        for number, person in enumerate(self.people, start=1):
+            _check_keys(f"`people`, number {number}", person, ("seed", "age", "lesion_load"))
         with whole_folder(Path(str(self.output_dir)), MARKER, GENERATOR) as folder:
             write_json(folder / MARKER, {"GeneratedBy": generated_by(GENERATOR), "Settings": describe(vars(self))})
             real = {name: self._measure_real(people) for name, people in files.items()}
             phantoms = self._measure_phantoms(scanners, folder / "phantom.png")
             numbers = [n for study in real for n in list_numbers(study, real[study], phantoms[study])]
-            report = self._report(folder, numbers, self.pairs.measure() if self.pairs else [])
+            report = self._report(folder, numbers, self.pairs.measure() if self.with_pairs else [])
             (folder / "realism.md").write_text(report)
         return report
 
@@ -128,21 +133,27 @@ class Realism:
 
 
 def read_scanner(name: str, study: Mapping[str, Any]) -> Scanner:
-    """The scanner that imitates a study's; refuses protocols that lack a field or have others."""
+    """The scanner that imitates a study's; refuses studies and protocols that lack a key or have others."""
     known = [item.name for item in fields(Protocol) if item.name != "contrast"]
+    _check_keys(f"study {name}", study, STUDY_KEYS)
     protocols = {}
     for contrast, values in study["protocols"].items():
-        for key in sorted(set(known) ^ set(values)):
-            problem = "is missing" if key in known else f"must be one of {', '.join(known)}"
-            raise InputError(f"study {name}: parameter `{key}` of {contrast} {problem}")
+        _check_keys(f"study {name}: {contrast}", values, known)
         if values["sequence"] not in SEQUENCES:
             allowed = ", ".join(SEQUENCES)
             raise InputError(
                 f"study {name}: `sequence` of {contrast} must be among {allowed}, got {values['sequence']}"
             )
-        protocols[contrast] = Protocol(contrast=contrast, **values)
+        protocols[contrast] = Protocol(contrast=contrast, **{key: values[key] for key in known})
     place = (name, name, study["manufacturer"], float(study["field_strength"]), study["seed"])
     return Scanner(*place, protocols)
+
+
+def _check_keys(label: str, block: Mapping[str, Any], known: Sequence[str]) -> None:
+    given = {key for key in block if not key.startswith("_")}
+    for key in sorted(given ^ set(known)):
+        problem = "is missing" if key in known else f"must be one of {', '.join(known)}"
+        raise InputError(f"{label}: `{key}` {problem}")
 
 
 def read_at_1_mm(path: Path, order: int) -> np.ndarray:
@@ -151,7 +162,8 @@ def read_at_1_mm(path: Path, order: int) -> np.ndarray:
     An image that already has such voxels is not interpolated.
     """
     voxels, affine = read_volume(path)
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    # An affine holds float32 values: 1.9999999 would cost the last voxel.
+    sizes = np.linalg.norm(affine[:3, :3], axis=0).round(4)
     brain = voxels > 0
     if not np.allclose(sizes, 1, atol=1e-3):
         shape = tuple(int(extent) + 1 for extent in (np.array(voxels.shape) - 1) * sizes)

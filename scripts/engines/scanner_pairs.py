@@ -16,7 +16,7 @@ from ..metrics.scaling import divide_by_percentile
 from ..metrics.ssim import windowed_ssim
 from ..phantom.cohort import Cohort, VisitPlan, draw_cohort
 from ..phantom.scanner import RANGES_FILE, load_ranges
-from ..report.realism_report import PairNumber
+from ..report.realism_report import MATCHED, RESCAN, UNHARMONIZED, PairNumber
 from .simulate import Phantom, PhantomParts
 
 
@@ -74,17 +74,17 @@ class ScannerPairs:
             return np.where(inside, image[box], np.float32(0))
 
         def row(kind: str, visit: VisitPlan, image: np.ndarray) -> PairNumber:
-            pair = [divide_by_percentile(values, inside, self.percentile) for values in (image, reference)]
-            likeness = psnr(*pair, inside), windowed_ssim(*pair, inside).value
-            return PairNumber(contrast, kind, visit.scanner, *likeness)
+            ours, wanted = (divide_by_percentile(values, inside, self.percentile) for values in (image, reference))
+            similarity = windowed_ssim(ours, wanted, inside).value
+            return PairNumber(contrast, kind, visit.scanner, psnr(ours, wanted, inside), similarity)
 
         first, *others = cohort.subjects[0].visits
         reference = scan(first, run=1)
         for visit in others:
             image = scan(visit, run=1)
-            yield row("unharmonized", visit, image)
-            yield row("histogram matched", visit, self._matched(image, reference, contrast))
-        yield row("rescan", first, scan(first, run=2))
+            yield row(UNHARMONIZED, visit, image)
+            yield row(MATCHED, visit, self._matched(image, reference, contrast))
+        yield row(RESCAN, first, scan(first, run=2))
 
     def _matched(self, image: np.ndarray, reference: np.ndarray, contrast: str) -> np.ndarray:
         sources = torch.zeros(1, len(CONTRASTS), *image.shape)

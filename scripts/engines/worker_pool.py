@@ -1,6 +1,7 @@
 """Spread independent work over processes, each on one thread, with a progress line on stderr."""
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -8,7 +9,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import torch
-from threadpoolctl import threadpool_limits
+from monai.utils import optional_import
 
 from ..errors import InputError
 
@@ -47,13 +48,18 @@ class WorkerPool:
 
 def _use_one_thread() -> None:
     torch.set_num_threads(1)
-    threadpool_limits(1)
+    # Present wherever scikit-learn is; without it no other library here starts threads.
+    threadpool_limits, present = optional_import("threadpoolctl", name="threadpool_limits")
+    if present:
+        threadpool_limits(1)
 
 
 def _with_progress(results: Iterable[Result], total: int, label: str) -> Iterable[Result]:
     # A terminal keeps one line; a log gets a line per twentieth of the work.
-    end = "\r" if sys.stderr.isatty() else "\n"
+    end, start = "\r" if sys.stderr.isatty() else "\n", time.monotonic()
     for done, result in enumerate(results, start=1):
         if end == "\r" or done * 20 // total > (done - 1) * 20 // total:
-            print(f"{label}: {done} of {total}", end="\n" if done == total else end, file=sys.stderr, flush=True)
+            left = (time.monotonic() - start) / done * (total - done)
+            line = f"{label}: {done} of {total}, {left:.0f} s left "
+            print(line, end="\n" if done == total else end, file=sys.stderr, flush=True)
         yield result

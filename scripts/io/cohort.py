@@ -56,7 +56,7 @@ def read_cohort(folder: Path | str, contrasts: Iterable[str] = CONTRASTS) -> lis
     images = [image for path in folder.glob("sub-*/ses-*/anat/*.nii*") if (image := _read_name(path)) is not None]
     images = [image for image in images if image.contrast in wanted]
     if not images:
-        raise InputError(f"cohort_dir must hold images named sub-*/ses-*/anat/*_<suffix>.nii.gz, found none in {folder}")
+        raise InputError(f"cohort_dir must hold images sub-*/ses-*/anat/*_<suffix>.nii.gz, found none in {folder}")
     return sorted(images, key=lambda i: (i.subject, i.session, i.run, CONTRASTS.index(i.contrast)))
 
 

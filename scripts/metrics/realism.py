@@ -35,8 +35,8 @@ def appearances(
 ) -> dict[str, Appearance]:
     """Measure the coregistered images of one person by contrast, each divided by its percentile inside the brain.
 
-    Brain and tissues are those of the T1w image, brain being where it is above 0. Real and simulated images pass through
-    here alike.
+    Brain and tissues are those of the T1w image, brain being where it is above 0. Real and simulated images
+    pass through here alike.
     """
     brain = images["t1w"] > 0
     cores = tissue_cores(images["t1w"], brain)

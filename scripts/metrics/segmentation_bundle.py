@@ -59,13 +59,16 @@ class MonaiBundleSegmenter:
             write_volume(file, image.astype(np.float32))
             prepared = self.preprocessing({self.image_key: str(file)})[self.image_key]
         with torch.no_grad():
-            scores = self.inferer(prepared[None].to(self.device), self.network)
-        # A single channel is a foreground score of a binary bundle.
-        found = scores[0].argmax(dim=0) if scores.shape[1] > 1 else (scores[0, 0] > 0).long()
-        found = MetaTensor(found[None].cpu().float(), affine=prepared.affine)
-        back = SpatialResample(mode="nearest", padding_mode="zeros")
-        bundle_labels = back(found, dst_affine=torch.from_numpy(GRID_AFFINE), spatial_size=GRID_SHAPE)[0].round().long().numpy()
+            scores = self.inferer(prepared.as_tensor()[None].to(self.device), self.network).cpu()
+        # A single channel is the foreground score of a binary bundle.
+        found = scores[0].argmax(dim=0) if scores.shape[1] > 1 else scores[0, 0] > 0
+        to_grid = SpatialResample(mode="nearest", padding_mode="zeros")
+        found = to_grid(
+            MetaTensor(found[None].float(), affine=prepared.affine),
+            dst_affine=torch.from_numpy(GRID_AFFINE),
+            spatial_size=GRID_SHAPE,
+        )[0].numpy()
         labels = np.zeros(GRID_SHAPE, dtype=np.uint8)
         for name, members in self.label_map.items():
-            labels[np.isin(bundle_labels, list(members))] = REGIONS.index(name) + 1
+            labels[np.isin(found.round(), list(members))] = REGIONS.index(name) + 1
         return labels

@@ -9,11 +9,10 @@ from ..io.grid import GRID_SHAPE
 from .deformation import identity, sample
 from .fields import seeded, smooth_field
 from .kspace import acquire_matrix, slice_profile
-from .model import anatomy_model
+from .model import pattern_model, tissue_table
 from .scanner import Protocol, Scanner
 from .sequences import SEQUENCES
 from .subject import Subject
-from .tissue import tissue_table
 
 _CONTRAST_STREAM = {"t1w": 1, "t2w": 2, "pd": 3, "flair": 4}
 
@@ -68,9 +67,11 @@ def _signal(
 
 def _transmit_pattern(generator: torch.Generator) -> torch.Tensor:
     """Dielectric pattern: brighter in the middle, lopsided in its own way on every scanner."""
+    model = pattern_model()
     axes = [torch.linspace(-1, 1, n) ** 2 for n in GRID_SHAPE]
     radius = axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]
-    return 1 - 1.5 * radius + 0.4 * smooth_field(GRID_SHAPE, 60.0, generator)
+    lopsided = model["transmit_lopsided"] * smooth_field(GRID_SHAPE, model["transmit_spacing_mm"], generator)
+    return 1 - model["transmit_falloff"] * radius + lopsided
 
 
 def _flow(subject: Subject, protocol: Protocol, water: torch.Tensor, visit: torch.Generator) -> torch.Tensor:
@@ -78,7 +79,7 @@ def _flow(subject: Subject, protocol: Protocol, water: torch.Tensor, visit: torc
 
     Where it moves is the person's, how much it shows is the visit's.
     """
-    model, shown = anatomy_model(), float(torch.rand((), generator=visit))
+    model, shown = pattern_model(), float(torch.rand((), generator=visit))
     if protocol.sequence == "flair":
         pd, _, t2 = tissue_table()["fluid"]
         fresh = pd * math.exp(-protocol.echo_time / t2)
@@ -98,7 +99,8 @@ def _position(protocol: Protocol, fixed: torch.Generator, visit: torch.Generator
     grid = identity(GRID_SHAPE)
     moved = torch.einsum("ij,jxyz->ixyz", rotation, grid - centre) + centre + shift[:, None, None, None]
     for axis in range(3):
-        moved[axis] += protocol.distortion_mm * smooth_field(GRID_SHAPE, 45.0, fixed)
+        field = smooth_field(GRID_SHAPE, pattern_model()["distortion_spacing_mm"], fixed)
+        moved[axis] += protocol.distortion_mm * field
     return moved
 
 
@@ -115,12 +117,13 @@ def _matrix(protocol: Protocol) -> tuple[int, int, int]:
 
 def _receive_field(protocol: Protocol, fixed: torch.Generator, visit: torch.Generator) -> torch.Tensor:
     """What bias correction leaves of the receive field: mostly the coil's, a little the visit's."""
-    pattern = smooth_field(GRID_SHAPE, 50.0, fixed) + 0.25 * smooth_field(GRID_SHAPE, 50.0, visit)
-    return torch.exp(protocol.bias_strength * pattern)
+    model = pattern_model()
+    coil, drift = (smooth_field(GRID_SHAPE, model["receive_spacing_mm"], source) for source in (fixed, visit))
+    return torch.exp(protocol.bias_strength * (coil + model["receive_drift"] * drift))
 
 
 def _stripped(depth: torch.Tensor, visit: torch.Generator) -> torch.Tensor:
     """Brain extraction keeps a thin rim of fluid and is never twice the same."""
-    model = anatomy_model()
-    rim = model["stripping_rim_mm"] + model["stripping_spread_mm"] * smooth_field(GRID_SHAPE, 12.0, visit)
-    return (depth + rim > 0).float()
+    model = pattern_model()
+    wobble = model["stripping_spread_mm"] * smooth_field(GRID_SHAPE, model["stripping_spacing_mm"], visit)
+    return (depth + model["stripping_rim_mm"] + wobble > 0).float()

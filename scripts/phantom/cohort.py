@@ -44,7 +44,7 @@ class CohortDesign:
     head_share: float = 0.0
     """Share of subjects who come with the whole head."""
     protocol: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What a study prescribes to all of its scanners, by contrast: `sequence`, `acquisition` and any parameter's law."""
+    """What a study prescribes to all of its scanners, by contrast: `sequence`, `acquisition`, laws of parameters."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def identity(shape: Shape) -> torch.Tensor:
 
 def draw_velocity(shape: Shape, amplitude_mm: Mapping[str, float], generator: torch.Generator) -> torch.Tensor:
     """Return a velocity (3, x, y, z) in voxels on the coarse lattice; `amplitude_mm` maps smoothness to strength."""
-    coarse = tuple((n + _STRIDE - 1) // _STRIDE for n in shape)
+    coarse = [(n + _STRIDE - 1) // _STRIDE for n in shape]
     velocity = torch.zeros(3, *coarse)
     for spacing, amplitude in amplitude_mm.items():
         for axis in range(3):

@@ -1,10 +1,11 @@
 """Smooth random fields, the one source of spatial randomness in the phantom."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 
-Shape = tuple[int, int, int]
+Shape = Sequence[int]
 
 
 @lru_cache(maxsize=64)
@@ -30,7 +31,7 @@ def smooth_field(shape: Shape, spacing: float, generator: torch.Generator) -> to
 
 def white_field(shape: Shape, generator: torch.Generator) -> torch.Tensor:
     """Return independent standard normal values (X, Y, Z)."""
-    return torch.randn(shape, generator=generator)
+    return torch.randn(tuple(shape), generator=generator)
 
 
 def seeded(*parts: int) -> torch.Generator:

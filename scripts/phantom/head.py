@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 
 from ..io.grid import GRID_AFFINE, GRID_SHAPE
-from .fields import Shape, seeded, smooth_field
+from .fields import seeded, smooth_field
+from .model import tissue_table
 from .parameters import SubjectParameters
-from .tissue import Relaxation, tissue_table
+from .tissue import Relaxation
 
 Box = tuple[slice, slice, slice]
 
@@ -165,7 +166,7 @@ def _shells(
 
     def uneven(names: Sequence[str]) -> torch.Tensor:
         law = model["thickness"]
-        field = smooth_field(_shape(surface), law["spacing_mm"] / _STRIDE, generator)
+        field = smooth_field(surface.shape, law["spacing_mm"] / _STRIDE, generator)
         return sum(thickness[name] for name in names) * torch.exp(law["spread"] * field)
 
     bath = surface + uneven(["fluid"])
@@ -219,18 +220,16 @@ def _paint_part(
     if not len(hit):
         return
     low, high = hit.amin(dim=0) - 1, hit.amax(dim=0) + 2
-    box = tuple(
-        slice(max(int(a) * _STRIDE, 0), min(int(b) * _STRIDE, n)) for a, b, n in zip(low, high, GRID_SHAPE, strict=True)
-    )
-    level = ellipsoid_level(part.ellipsoid, _millimetres(coordinates[(slice(None), *box)]))
+    x, y, z = (slice(max(int(a) * _STRIDE, 0), int(b) * _STRIDE) for a, b in zip(low, high, strict=True))
+    level = ellipsoid_level(part.ellipsoid, _millimetres(coordinates[:, x, y, z]))
     share = torch.sigmoid(level / head_model()["edge_mm"])
     if part.cells_mm is not None:
-        share *= torch.sigmoid(4 * smooth_field(_shape(share), part.cells_mm, generator))
-    canvas.paint(part.kind, share, box)
+        share *= torch.sigmoid(4 * smooth_field(share.shape, part.cells_mm, generator))
+    canvas.paint(part.kind, share, (x, y, z))
 
 
 def _vary(canvas: _Canvas, generator: torch.Generator) -> None:
-    """Texture, of its own in each property."""
+    """Give each property a texture of its own."""
     texture = head_model()["texture"]
     fields = [texture[name] * smooth_field(GRID_SHAPE, texture["spacing_mm"], generator) for name in ("pd", "t1", "t2")]
     canvas.pd *= fields[0].exp_()

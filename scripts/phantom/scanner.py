@@ -115,7 +115,7 @@ def draw_scanner(
 
 
 def prescribe(ranges: Mapping[str, Any], protocol: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Narrow the ranges to what a study prescribes: its sequence and acquisition, and its laws for single parameters."""
+    """Narrow the ranges to what a study prescribes: sequence, acquisition, and laws of single parameters."""
     narrowed = dict(ranges)
     for contrast, wanted in protocol.items():
         kept = [a for a in ranges.get(contrast, ()) if _offers(a, wanted)]

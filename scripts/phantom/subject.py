@@ -24,9 +24,9 @@ __all__ = ["Subject", "SubjectParameters", "draw_subject", "render_subject"]
 class Subject:
     """A person on the working grid.
 
-    A voxel is `fluid` by that share and `solid` by the rest. `moving` is the share of its CSF that flows, `surface_mm` is the
-    depth below the brain's surface. Truth: label maps and masks as uint8 arrays, `warp` (3, X, Y, Z) in voxels from a
-    subject voxel to the template's.
+    A voxel is `fluid` by that share and `solid` by the rest. `moving` is the share of its CSF that flows, `surface_mm`
+    the depth below the brain's surface. Truth: label maps and masks as uint8 arrays, `warp` (3, X, Y, Z) in voxels
+    from a subject voxel to the template's.
     """
 
     parameters: SubjectParameters
@@ -41,12 +41,20 @@ class Subject:
     warp: np.ndarray
 
 
-def _tubes(seed: int, spacing: float, radius: float) -> torch.Tensor:
-    """Random vessels: voxels within `radius` of the curves on which two smooth fields both vanish."""
-    generator = seeded(seed, 30)
+def _vessels(seed: int) -> torch.Tensor:
+    """Random tubes around the curves on which two smooth fields both vanish."""
+    model, generator = anatomy_model(), seeded(seed, 30)
+    spacing = model["vessel_spacing_mm"]
     first, second = (smooth_field(GRID_SHAPE, spacing, generator) for _ in range(2))
     distance = spacing * (first.square() + second.square()).sqrt()
-    return torch.sigmoid((radius - distance) / 0.3)
+    return torch.sigmoid((model["vessel_radius_mm"] - distance) / model["vessel_edge_mm"])
+
+
+def _moving(seed: int, brisk: torch.Tensor) -> torch.Tensor:
+    """Share of the fluid that flows: patchy, and only where CSF is brisk."""
+    model = anatomy_model()
+    field = smooth_field(GRID_SHAPE, model["flow_spacing_mm"], seeded(seed, 32))
+    return brisk * torch.sigmoid(model["flow_gain"] * field + model["flow_offset"])
 
 
 def _insert(solid: Relaxation, fluid: torch.Tensor, kind: str, share: torch.Tensor) -> tuple[Relaxation, torch.Tensor]:
@@ -67,18 +75,19 @@ def render_subject(parameters: SubjectParameters) -> Subject:
     tissues = label_tissues(brain, fluid, white, lesions)
 
     solid = render_relaxation(seed, white, regions).blend("lesion", lesions / (1 - fluid).clamp(min=1e-3))
-    texture = torch.sigmoid(2 * smooth_field(GRID_SHAPE, 3.0, seeded(seed, 31)))
+    texture = torch.sigmoid(2 * smooth_field(GRID_SHAPE, model["plexus_spacing_mm"], seeded(seed, 31)))
     solid, fluid = _insert(solid, fluid, "choroid_plexus", plexus * texture)
-    sulcal = fluid * (ventricle_mm < -2)
-    solid, fluid = _insert(solid, fluid, "dura", falx * sulcal * (surface_mm > 1) * 0.7)
-    solid, fluid = _insert(solid, fluid, "vessel", sulcal * _tubes(seed, model["vessel_spacing_mm"], model["vessel_radius_mm"]))
+    sulcal = fluid * (ventricle_mm < -model["sulcal_margin_mm"])
+    midline = falx * sulcal * (surface_mm > model["dura_depth_mm"])
+    solid, fluid = _insert(solid, fluid, "dura", midline * model["dura_share"])
+    solid, fluid = _insert(solid, fluid, "vessel", sulcal * _vessels(seed))
     if parameters.head:
         solid, fluid = render_head(parameters, coordinates, surface_mm, solid, fluid)
     return Subject(
         parameters=parameters,
         solid=solid,
         fluid=fluid,
-        moving=brisk * torch.sigmoid(3 * smooth_field(GRID_SHAPE, 5.0, seeded(seed, 32)) - 1.5),
+        moving=_moving(seed, brisk),
         surface_mm=surface_mm,
         tissues=tissues,
         regions=label_regions(tissues, regions.numpy()),

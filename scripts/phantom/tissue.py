@@ -1,25 +1,14 @@
 """Proton density, T1 and T2 of every voxel, as continuous fields that tie the contrasts of a voxel together."""
 
-import json
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..metrics.regions import REGIONS
 from .fields import seeded, smooth_field, white_field
-from .model import anatomy_model
+from .model import anatomy_model, tissue_table
 
 _REGION_NAMES = ("outside", *REGIONS, "pallidum")
-
-
-@lru_cache(maxsize=1)
-def tissue_table() -> dict[str, Any]:
-    """Literature values from `tissues.json`."""
-    content: dict[str, Any] = json.loads((Path(__file__).parent / "tissues.json").read_text())
-    return content
 
 
 @dataclass(frozen=True)

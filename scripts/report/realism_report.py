@@ -1,10 +1,10 @@
 """Simulated beside real images: each number's difference, and whether it is small."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from .summary import markdown_table
 
 REAL, PHANTOM = "real", "phantom"
+UNHARMONIZED, MATCHED, RESCAN = "unharmonized", "histogram matched", "rescan"
 # Of a phantom, the mean distance to the real people; of real people, between them. Small is always good.
 HISTOGRAM_DISTANCE = "histogram_distance"
 
@@ -85,9 +86,9 @@ def comparison_markdown(rows: Sequence[Comparison], labels: Mapping[str, str], t
         ]
         heads = ["measure", "real", "real range", "phantom", "difference", "of mean", "of range"]
         sections.append(f"### {labels.get(study, study)}, {contrast}\n\n" + markdown_table(heads, lines))
-    counts = [sum(getattr(row, name) for row in rows) for name in ("within_mean", "within_range")]
+    of_mean, of_range = sum(row.within_mean for row in rows), sum(row.within_range for row in rows)
     note = (
-        f"Of {len(rows)} numbers, {counts[0]} are within {tolerance:.0%} of the mean of the real people and {counts[1]} "
+        f"Of {len(rows)} numbers, {of_mean} are within {tolerance:.0%} of the mean of the real people and {of_range} "
         f"within their range widened by {tolerance:.0%}. The histogram distance is that between two real people "
         "beside that between a phantom and a real one, and may be smaller.\n"
     )
@@ -96,7 +97,7 @@ def comparison_markdown(rows: Sequence[Comparison], labels: Mapping[str, str], t
 
 @dataclass(frozen=True)
 class PairNumber:
-    """Likeness of a phantom's image to that of the first scanner, as `kind` of pair."""
+    """Likeness of a phantom's image by `scanner` to that by the first: unharmonized, matched, or a rescan there."""
 
     contrast: str
     kind: str
@@ -106,17 +107,23 @@ class PairNumber:
 
 
 def pair_markdown(rows: Sequence[PairNumber], published: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Mean and range over scanners by contrast and kind, with the published values of real pairs below."""
+    """Mean and range over scanners by contrast and kind of pair, above the published values of real pairs.
+
+    The gain is what histogram matching adds to the mean PSNR.
+    """
     lines = []
     for contrast in dict.fromkeys(row.contrast for row in rows):
-        for kind in dict.fromkeys(row.kind for row in rows if row.contrast == contrast):
-            chosen = [row for row in rows if (row.contrast, row.kind) == (contrast, kind)]
-            psnr, ssim = [row.psnr for row in chosen], [row.ssim for row in chosen]
-            lines.append([f"{contrast}, {kind}", str(len(chosen)), _spread(psnr, 1), _spread(ssim, 3)])
+        psnr, ssim = (_by_kind(rows, contrast, name) for name in ("psnr", "ssim"))
+        for kind, values in psnr.items():
+            gain = f"{fmean(values) - fmean(psnr[UNHARMONIZED]):+.1f}" if kind == MATCHED else ""
+            lines.append([f"{contrast}, {kind}", str(len(values)), _spread(values, 1), gain, _spread(ssim[kind], 2)])
         if contrast in published:
-            psnr, ssim = (list(published[contrast][name]) for name in ("psnr", "ssim"))
-            lines.append([f"{contrast}, real pairs (published)", str(len(psnr)), _spread(psnr, 1), _spread(ssim, 2)])
-    return "### One phantom on several scanners\n\n" + markdown_table(["pairs", "n", "PSNR (dB)", "SSIM"], lines)
+            real = published[contrast]
+            gain = f"below {real['gain'][0]:+.1f}" if "gain" in real else ""
+            label, n = f"{contrast}, real people (published)", str(len(real["psnr"]))
+            lines.append([label, n, _spread(real["psnr"], 1), gain, _spread(real["ssim"], 2)])
+    heads = ["pairs", "n", "PSNR (dB)", "gain (dB)", "SSIM"]
+    return "### One phantom on several scanners\n\n" + markdown_table(heads, lines)
 
 
 def draw_planes(images: Mapping[str, np.ndarray], path: Path, dpi: int) -> None:
@@ -134,10 +141,18 @@ def draw_planes(images: Mapping[str, np.ndarray], path: Path, dpi: int) -> None:
     figure.savefig(path, dpi=dpi)
 
 
+def _by_kind(rows: Iterable[PairNumber], contrast: str, name: str) -> dict[str, list[float]]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if row.contrast == contrast:
+            values[row.kind].append(getattr(row, name))
+    return values
+
+
 def _yes(value: bool) -> str:
     return "yes" if value else "**no**"
 
 
 def _spread(values: Sequence[float], decimals: int) -> str:
-    mean = f"{math.fsum(values) / len(values):.{decimals}f}"
+    mean = f"{fmean(values):.{decimals}f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.{decimals}f} to {max(values):.{decimals}f})"

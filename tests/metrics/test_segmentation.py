@@ -66,8 +66,9 @@ def test_a_smaller_brain_of_inverted_contrast_with_a_gain_field_gets_smaller_vol
     brain = affine_transform(template.brain, np.full(3, scale), centre * (1 - scale), order=0) > 0
     gain = np.linspace(0.8, 1.2, GRID_SHAPE[1], dtype=np.float32)[:, None]
     ratio = millilitres(segmenter(500 * gain * (1.2 - small) * brain)) / millilitres(template_labels)
-    np.testing.assert_allclose(ratio, scale**-3, rtol=0.25)
-    assert abs(np.median(ratio) / scale**-3 - 1) < 0.05
+    print("RATIO", ratio * scale**3)
+    np.testing.assert_allclose(ratio, scale**-3, rtol=0.15)
+    assert abs(np.median(ratio) / scale**-3 - 1) < 0.03
 
 
 def test_the_same_image_gets_the_same_labels() -> None:
@@ -96,9 +97,7 @@ def test_real_brains_get_plausible_volumes(real_data: Path, segmenter: TissueSeg
         (np.full(GRID_SHAPE, np.nan, dtype=np.float32), "must be finite, 8257536 voxels are not"),
     ],
 )
-def test_images_that_cannot_be_segmented_are_refused(
-    segmenter: TissueSegmenter, image: np.ndarray, words: str
-) -> None:
+def test_images_that_cannot_be_segmented_are_refused(segmenter: TissueSegmenter, image: np.ndarray, words: str) -> None:
     with pytest.raises(InputError, match=words):
         segmenter(image)
 
@@ -121,7 +120,7 @@ def test_spacings_that_do_not_fill_the_grid_are_refused() -> None:
         ((-18, -56, -36), "cerebellar_wm"),
         ((26, -30, 30), "cerebral_wm"),
         ((5, 12, 8), "ventricles"),
-        ((-3, 70, 0), "sulcal_fluid"),
+        ((0, -40, -4), "sulcal_fluid"),
         ((80, 60, 60), "outside"),
     ],
 )

@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+import pytest
+
+from scripts.phantom.acquisition import acquire
+from scripts.phantom.subject import Subject
+from scripts.phantom.truth import FLUID, GREY, WHITE
+
+from .conftest import make_scanner
+
+pytestmark = pytest.mark.xdist_group("phantom")
+
+
+def medians(image: np.ndarray, subject: Subject) -> list[float]:
+    return [float(np.median(image[subject.tissues == label])) for label in (FLUID, GREY, WHITE)]
+
+
+@pytest.mark.parametrize(
+    ("contrast", "darkest_first"),
+    [("t1w", (FLUID, GREY, WHITE)), ("t2w", (WHITE, GREY, FLUID))],
+)
+def test_tissues_have_the_order_of_the_contrast(patient: Subject, images, contrast, darkest_first):
+    fluid, grey, white = medians(images[contrast], patient)
+    level = {FLUID: fluid, GREY: grey, WHITE: white}
+    assert sorted(level, key=level.get) == list(darkest_first)
+    assert level[darkest_first[1]] > 1.1 * level[darkest_first[0]]
+
+
+def test_grey_matter_is_brighter_than_white_on_pd(patient: Subject, images):
+    _, grey, white = medians(images["pd"], patient)
+    assert 1.02 < grey / white < 1.5
+
+
+def test_fluid_is_black_on_flair(patient: Subject, images):
+    fluid, grey, white = medians(images["flair"], patient)
+    assert fluid < 0.2 * min(grey, white)
+    assert 0.85 < grey / white < 1.5
+
+
+def test_white_matter_is_about_one(patient: Subject, images):
+    for image in images.values():
+        assert medians(image, patient)[2] == pytest.approx(1, abs=0.06)
+
+
+def test_image_is_stripped_a_little_outside_the_brain(patient: Subject, images):
+    image = images["t1w"]
+    assert image.shape == patient.brain.shape and image.dtype == np.float32 and image.min() == 0
+    assert np.mean(image[patient.surface_mm > 2] > 0) > 0.999
+    assert not image[patient.surface_mm < -6].any()
+
+
+def test_same_visit_gives_the_same_bytes(patient: Subject, images):
+    assert np.array_equal(acquire(patient, make_scanner("t1w"), "t1w", 1), images["t1w"])
+
+
+def test_other_visit_gives_other_noise_of_the_same_anatomy(patient: Subject, images):
+    other = acquire(patient, make_scanner("t1w", gain=2.0), "t1w", 2)
+    deep = (patient.tissues == WHITE) & (patient.surface_mm.numpy() > 10)
+    difference = (other / 2 - images["t1w"])[deep]
+    # Two images of noise 0.03 each, k-space narrowed by a window of 0.3.
+    assert 0.8 * 0.03 * math.sqrt(2) * 0.5 < difference.std() < 1.1 * 0.03 * math.sqrt(2)
+    assert abs(difference.mean()) < 0.003
+    assert np.corrcoef(other[patient.brain > 0], images["t1w"][patient.brain > 0])[0, 1] > 0.95
+
+
+def unexplained(source: np.ndarray, target: np.ndarray, bins: int = 100) -> float:
+    """Share of the target's variance that no curve of the source's values, monotone or not, can explain."""
+    place = np.searchsorted(np.quantile(source, np.linspace(0, 1, bins + 1)[1:-1]), source)
+    count = np.bincount(place, minlength=bins)
+    means = np.bincount(place, target, minlength=bins) / np.maximum(count, 1)
+    return float(np.var(target - means[place]) / np.var(target))
+
+
+def test_no_curve_maps_one_scanner_to_another(patient: Subject):
+    quiet = {"noise": 0.0, "apodization": 0.0}
+    spin_echo = {"sequence": "se", "repetition_time": 0.5, "echo_time": 0.012, "inversion_time": None}
+    spin_echo |= {"echo_train_length": 1, "echo_spacing": 0.0}
+    brain = np.zeros_like(patient.brain, dtype=bool)
+    brain[::2, ::2, ::2] = patient.brain[::2, ::2, ::2]
+    first, second = (
+        acquire(patient, make_scanner("t1w", **quiet, **changes), "t1w", 1)[brain] for changes in ({}, spin_echo)
+    )
+    assert unexplained(first, np.sqrt(first)) < 1e-3
+    assert unexplained(first, second) > 0.01
+
+
+def test_field_of_the_coil_stays_with_the_scanner(patient: Subject, images):
+    deep = (patient.tissues == WHITE) & (patient.surface_mm.numpy() > 10)
+    biased = [acquire(patient, make_scanner("t1w", bias_strength=0.1), "t1w", visit)[deep] for visit in (1, 2)]
+    # The noise of a visit does not depend on the field, so the first ratio is the field; the second has noise as well.
+    field, drift = np.log(biased[0] / images["t1w"][deep]), np.log(biased[1] / biased[0])
+    noise = np.std(images["t1w"][deep])
+    assert 0.05 < np.std(field) < 0.15
+    assert np.std(drift) < 0.6 * np.hypot(np.std(field), noise)
