@@ -1,11 +1,12 @@
 """A person's anatomy from the template: where each voxel lies in the template, and what it is made of."""
 
 import torch
+import torch.nn.functional as F
 
 from ..io.grid import GRID_SHAPE
 from ..metrics.regions import REGIONS
 from .atlas import PALLIDUM, load_atlas
-from .deformation import coarse, draw_velocity, identity, integrate, jacobian_determinant
+from .deformation import STRIDE, coarse, draw_velocity, identity, integrate, jacobian_determinant
 from .fields import seeded, smooth_field
 from .model import anatomy_model
 from .parameters import SubjectParameters
@@ -19,9 +20,10 @@ def template_coordinates(parameters: SubjectParameters) -> torch.Tensor:
     model, atlas = anatomy_model(), load_atlas()
     velocity = draw_velocity(GRID_SHAPE, model["warp_mm"], seeded(parameters.seed, 2))
     # Larger ventricles push the tissue around them outwards: seen from the subject, the template lies further in.
-    distance = coarse(atlas.levels[3:4])[0]
-    inward = torch.stack(torch.gradient(distance))
-    inward = inward / inward.norm(dim=0).clamp(min=1e-3)
+    distance = F.avg_pool3d(coarse(atlas.levels[3:4])[None], 3, 1, 1)[0, 0]
+    inward = torch.stack(torch.gradient(distance)) / STRIDE
+    # Of unit length, but for the ridges where the direction flips: there it passes through zero, and nothing folds.
+    inward = inward / inward.norm(dim=0).clamp(min=1)
     velocity += parameters.ventricle_mm * inward * torch.exp(-((distance / model["ventricle_reach_mm"]) ** 2))
     centre = torch.tensor([(n - 1) / 2 for n in GRID_SHAPE])[:, None, None, None]
     affine = torch.tensor(parameters.affine)

@@ -94,7 +94,7 @@ def load_atlas() -> Atlas:
     ventricles = (template.fluid > 0.35) & outlines["ventricles"]
     white, fluid = (
         _restored(tissue, np.clip(template.brain - tissue, 0, 1), offset, gain)
-        for tissue, offset, gain in ((template.white, 0.5, 1.0), (template.fluid, -0.3, 1.8))
+        for tissue, offset, gain in ((template.white, 0.1, 1.0), (template.fluid, -0.3, 1.8))
     )
     falx = np.broadcast_to(np.abs(GRID_AFFINE[0, 0] * np.arange(GRID_SHAPE[0]) + 96)[:, None, None] < 1.2, GRID_SHAPE)
     levels = [

@@ -12,7 +12,7 @@ def _along(axis: int, weight: torch.Tensor) -> torch.Tensor:
 
 def _window(kept: int, apodization: float) -> torch.Tensor:
     """Weights of the `kept` central k-space samples: flat for 0, a Hann window for 1."""
-    position = torch.linspace(-1, 1, kept + 2)[1:-1]
+    position = (torch.arange(kept) - kept // 2) / (kept / 2)
     return 1 - apodization * (1 - (0.5 + 0.5 * torch.cos(torch.pi * position)))
 
 

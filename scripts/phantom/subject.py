@@ -74,7 +74,7 @@ def render_subject(parameters: SubjectParameters) -> Subject:
     brain = surface_mm > 0
     tissues = label_tissues(brain, fluid, white, lesions)
 
-    solid = render_relaxation(seed, white, regions).blend("lesion", lesions / (1 - fluid).clamp(min=1e-3))
+    solid = render_relaxation(seed, white, regions, -levels[0]).blend("lesion", lesions / (1 - fluid).clamp(min=1e-3))
     texture = torch.sigmoid(2 * smooth_field(GRID_SHAPE, model["plexus_spacing_mm"], seeded(seed, 31)))
     solid, fluid = _insert(solid, fluid, "choroid_plexus", plexus * texture)
     sulcal = fluid * (ventricle_mm < -model["sulcal_margin_mm"])

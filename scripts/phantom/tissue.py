@@ -46,8 +46,11 @@ def _variation(seed: int, stream: int, shape: tuple[int, int, int]) -> torch.Ten
     return total
 
 
-def render_relaxation(seed: int, white: torch.Tensor, regions: torch.Tensor) -> Relaxation:
-    """Mix grey and white matter by the share `white`, region by region, and vary the result over space."""
+def render_relaxation(seed: int, white: torch.Tensor, regions: torch.Tensor, depth_mm: torch.Tensor) -> Relaxation:
+    """Mix grey and white matter by the share `white`, region by region, and vary the result over space.
+
+    `depth_mm` is the distance of cortex from white matter, near which cortex holds more myelin.
+    """
     model = anatomy_model()
     shape = (white.shape[0], white.shape[1], white.shape[2])
     spread = torch.tensor([model["tissue_spread"][name] for name in ("pd", "t1", "t2")])
@@ -58,6 +61,7 @@ def render_relaxation(seed: int, white: torch.Tensor, regions: torch.Tensor) -> 
     logs = [torch.lerp(grey_table[:, i][index], white_table[:, i][index], white) for i in range(3)]
     shared, own = _variation(seed, 11, shape), _variation(seed, 12, shape)
     # Water content and myelin drive T1, T2 and PD together; iron and others act on T2 alone.
+    shared = shared + model["cortex_spread_per_mm"] * (1 - white) * (depth_mm - 2).clamp(-2, 1)
     part = model["t2_own_share"]
     logs[0] = logs[0] - model["pd_share"] * shared
     logs[1] = logs[1] + shared

@@ -114,8 +114,9 @@ class BiasField:
 class Anisotropy:
     """Thick slices along one axis, interpolated back; the strength is the thickness in voxels.
 
-    The slice profile is the Gaussian that TorchIO's `Resample` takes against aliasing. Without one (as in TorchIO's
-    `RandomAnisotropy`) the loss does not grow steadily with the thickness, so that it could not be calibrated.
+    A thick slice averages over its thickness, it does not sample a point; hence the Gaussian slice profile, whose full
+    width at half maximum is the thickness (TorchIO's `RandomAnisotropy` samples the nearest voxel). Interpolating onto
+    another grid and back costs some sharpness even where the slices are hardly thicker than a voxel.
     """
 
     identity: ClassVar[float] = 1.0

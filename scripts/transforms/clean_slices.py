@@ -1,4 +1,8 @@
-"""Slices without artifacts, on which severities are calibrated."""
+"""Slices without artifacts, on which severities are calibrated.
+
+They are laid out as in `orientations.py`. A position among them is a share of the `field_of_view` of the padded cube, between 0
+and 1. Volumes are divided by a percentile of all their voxels, zeros included, as the networks expect them.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,59 +10,59 @@ import numpy as np
 import torch
 
 from ..contrasts import CONTRASTS
+from ..engines.simulate import Phantom, PhantomParts
 from ..errors import InputError
 from ..io.mni152 import load_template
-from ..phantom.acquisition import acquire
 from ..phantom.cohort import derive_seed, draw_scanners
 from ..phantom.scanner import RANGES_FILE, load_ranges
-from ..phantom.subject import draw_subject, render_subject
 from .orientations import ORIENTATIONS, to_slices
 
 
 def phantom_slices(
-    ages: Sequence[float],
     scanners: Sequence[str],
+    ages: Sequence[float],
     positions: Sequence[float],
-    size: int,
+    field_of_view: int,
     seed: int,
     scanner_seed: int = 1,
     lesion_load: float = 0.0,
     contrasts: Sequence[str] = CONTRASTS,
     percentile: float = 95.0,
     protocols: str = str(RANGES_FILE),
+    phantom: PhantomParts = Phantom(),
 ) -> Iterator[np.ndarray]:
-    """Yield (size, size) float32 slices of simulated, skull-stripped people, one of each age.
+    """Yield square float32 slices of simulated people without skull, one person for each of the `ages`.
 
-    The people visit one scanner of the population each, in the order of `scanners`, for all `contrasts`. Every volume
-    gives a slice at each of the `positions` in each orientation.
+    The people share out the `scanners` of the population, so that every scanner is visited once, for all `contrasts`
+    that it acquires. Slices come by person, scanner, contrast, orientation and position. The `lesion_load`, 0 to 1, is
+    the same for all.
     """
+    if not 1 <= len(ages) <= len(scanners):
+        raise InputError(f"`ages` must be at least 1 and at most as many as `scanners`, got {len(ages)}")
     _check_positions(positions)
-    if len(ages) != len(scanners):
-        raise InputError(f"`ages` and `scanners` must be as many, got {len(ages)} and {len(scanners)}")
     drawn = draw_scanners(scanners, contrasts, load_ranges(protocols), scanner_seed)
-    for age, name in zip(ages, scanners, strict=True):
-        scanner = drawn[name]
-        subject = render_subject(draw_subject(derive_seed(seed, name), age, lesion_load))
-        for contrast in scanner.protocols:
-            image = acquire(subject, scanner, contrast, derive_seed(seed, name, "visit"))
-            yield from _slices(image / np.percentile(image, percentile), positions, size)
+    for index, age in enumerate(ages):
+        subject_seed = derive_seed(seed, index + 1)
+        person = phantom.render_subject(phantom.draw_subject(subject_seed, age, lesion_load, head=False))
+        for name in scanners[index :: len(ages)]:
+            for contrast in drawn[name].protocols:
+                image = phantom.acquire(person, drawn[name], contrast, derive_seed(subject_seed, name))
+                yield from _slices(image, percentile, positions, field_of_view)
 
 
-def template_slices(positions: Sequence[float], size: int) -> Iterator[np.ndarray]:
-    """Yield (size, size) float32 slices of the MNI152 T1w template.
-
-    It takes no time to speak of, but is much smoother than a scan.
-    """
+def template_slices(positions: Sequence[float], field_of_view: int, percentile: float = 95.0) -> Iterator[np.ndarray]:
+    """Yield square float32 slices of the MNI152 T1w template: there at once, but smoother than any scan."""
     _check_positions(positions)
-    t1w = load_template().t1w
-    yield from _slices(t1w / np.percentile(t1w, 95), positions, size)
+    yield from _slices(load_template().t1w, percentile, positions, field_of_view)
 
 
-def _slices(volume: np.ndarray, positions: Sequence[float], size: int) -> Iterator[np.ndarray]:
+def _slices(volume: np.ndarray, percentile: float, positions: Sequence[float], field_of_view: int) -> Iterator[np.ndarray]:
+    scaled = torch.from_numpy((volume / np.percentile(volume, percentile)).astype(np.float32))
     for orientation in ORIENTATIONS:
-        stack = to_slices(torch.from_numpy(volume.astype(np.float32)), orientation, size)
+        stack = to_slices(scaled, orientation, field_of_view)
         for position in positions:
-            yield stack[int(position * size)].numpy()
+            # Copied, so that a slice does not keep its volume in memory.
+            yield stack[int(position * field_of_view)].numpy().copy()
 
 
 def _check_positions(positions: Sequence[float]) -> None:
