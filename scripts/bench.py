@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from .engines.simulate import Phantom, PhantomParts
 from .io.grid import GRID_SHAPE
 from .phantom.atlas import load_atlas
 from .phantom.cohort import draw_cohort
+from .phantom.phantom import Phantom, PhantomParts
 from .phantom.scanner import load_ranges
 from .phantom.slices import PhantomSlices
 from .report.summary import markdown_table

@@ -14,8 +14,8 @@ from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.cohort import output_path, read_cohort
 from ..io.volumes import read_volume, write_json
-from ..metrics.regions import REGIONS
 from ..metrics.site_probe import learnable_sites
+from ..regions import REGIONS
 from ..report.evaluation_report import EvaluationReport
 from ..report.examples import draw_examples
 from ..report.measurements import FEATURE, TRUTH, UNHARMONIZED, Measurement, write_rows
@@ -48,7 +48,7 @@ class Evaluation:
         contrasts: which contrasts are read; `region_contrast` is the one that is segmented.
         scaling: what is done to every image before it is compared, given image and mask.
         image_metrics: functions of image, reference and mask, by name.
-        segmenter: function from an image to labels 1 to 9, see `metrics/regions.py`.
+        segmenter: function from an image to labels 1 to 9, see `regions.py`.
         volume_methods: functions of volumes (scans, regions), scanners and covariates that harmonize unharmonized
             volumes; each is a row of the region table, unless it refuses them (ComBat needs two scans of a scanner).
         features: function of image and mask that describes an image to the site probe.

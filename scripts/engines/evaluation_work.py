@@ -8,9 +8,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..io.volumes import read_volume, write_volume
-from ..metrics.regions import REGIONS
 from ..metrics.ssim import Similarity
 from ..metrics.volumes import dice, region_volumes
+from ..regions import REGIONS
 from ..report.measurements import FEATURE, RESCAN, Measurement
 from .evaluation_checks import read_mask
 from .evaluation_plan import Candidate, Comparison

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..io.volumes import read_volume, write_json
 from ..metrics.realism import Appearance, appearances, histogram_distance
 from ..phantom.cohort import derive_seed
+from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import SEQUENCES, Protocol, Scanner
 from ..report.measurements import write_rows
 from ..report.realism_report import (
@@ -29,7 +30,6 @@ from ..report.realism_report import (
 )
 from .output_folder import describe, generated_by, whole_folder
 from .scanner_pairs import ScannerPairs
-from .simulate import Phantom, PhantomParts
 
 # By this an earlier output is recognised.
 MARKER, GENERATOR = "realism.json", "realism report"

@@ -15,9 +15,9 @@ from ..metrics.image import psnr
 from ..metrics.scaling import divide_by_percentile
 from ..metrics.ssim import windowed_ssim
 from ..phantom.cohort import Cohort, VisitPlan, draw_cohort
+from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, load_ranges
 from ..report.realism_report import MATCHED, RESCAN, UNHARMONIZED, PairNumber
-from .simulate import Phantom, PhantomParts
 
 
 @dataclass(frozen=True)

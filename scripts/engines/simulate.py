@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,50 +19,13 @@ from ..io.cohort import truth_path
 from ..io.volumes import write_json, write_volume
 from ..phantom.bids import image_path, sidecar, write_dataset_files
 from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, draw_cohort
+from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, Scanner, load_ranges
 from .output_folder import generated_by, whole_folder
 from .worker_pool import WorkerPool
 
 # By this an earlier output is recognised.
 GENERATOR = "simulated cohort"
-
-
-class PhantomParts(Protocol):
-    """The three functions of which a phantom consists; it must be hashable by value, as a frozen dataclass is."""
-
-    def __hash__(self) -> int: ...
-
-    def draw_subject(self, seed: int, age: float, lesion_load: float, head: bool) -> Any:
-        """Draw a subject's parameters, hashable and with `to_json`."""
-
-    def render_subject(self, parameters: Any) -> Any:
-        """Turn them into a subject with `tissues`, `regions`, `lesions`, `brain` and `warp`."""
-
-    def acquire(self, subject: Any, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
-        """Scan the subject: (X, Y, Z) float32, non-negative."""
-
-
-@dataclass(frozen=True)
-class Phantom:
-    """The phantom of `scripts.phantom`, imported when first used so that a bad plan is refused without delay."""
-
-    def draw_subject(self, seed: int, age: float, lesion_load: float, head: bool) -> Any:
-        """See `scripts.phantom.subject`."""
-        from ..phantom.subject import draw_subject
-
-        return draw_subject(seed, age, lesion_load, head)
-
-    def render_subject(self, parameters: Any) -> Any:
-        """See `scripts.phantom.subject`."""
-        from ..phantom.subject import render_subject
-
-        return render_subject(parameters)
-
-    def acquire(self, subject: Any, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
-        """See `scripts.phantom.acquisition`."""
-        from ..phantom.acquisition import acquire
-
-        return acquire(subject, scanner, contrast, visit_seed)
 
 
 @dataclass(frozen=True)

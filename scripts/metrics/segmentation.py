@@ -12,7 +12,7 @@ from scipy.ndimage import binary_dilation, binary_fill_holes
 
 from ..errors import InputError
 from ..io.grid import GRID_SHAPE
-from .regions import REGIONS
+from ..regions import REGIONS
 from .segmentation_atlas import build_atlas
 from .segmentation_mixture import OUTSIDE, Mixture, gain_basis
 from .segmentation_warp import Warp

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from ..io.grid import GRID_AFFINE
 from ..io.mni152 import load_template
-from .regions import REGIONS
+from ..regions import REGIONS
 
 OUTLINES = Path(__file__).with_name("segmentation_outlines.json")
 

@@ -13,7 +13,7 @@ from monai.transforms import SpatialResample
 from ..errors import InputError
 from ..io.grid import GRID_AFFINE, GRID_SHAPE
 from ..io.volumes import write_volume
-from .regions import REGIONS
+from ..regions import REGIONS
 
 
 class MonaiBundleSegmenter:

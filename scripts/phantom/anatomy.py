@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from ..io.grid import GRID_SHAPE
-from ..metrics.regions import REGIONS
+from ..regions import REGIONS
 from .atlas import PALLIDUM, load_atlas
 from .deformation import STRIDE, coarse, draw_velocity, identity, integrate, jacobian_determinant
 from .fields import seeded, smooth_field

@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, gaussian_grad
 
 from ..io.grid import GRID_AFFINE, GRID_SHAPE
 from ..io.mni152 import Template, load_template
-from ..metrics.regions import REGIONS
+from ..regions import REGIONS
 
 # Beyond the nine regions of the truth, structures whose signal differs.
 PALLIDUM, OTHER_FLUID = len(REGIONS) + 1, len(REGIONS) + 2

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..contrasts import CONTRASTS
-from ..engines.simulate import Phantom, PhantomParts
 from ..errors import InputError
 from ..transforms.orientations import ORIENTATIONS, to_slices
 from .cohort import Cohort, SubjectPlan, VisitPlan, derive_seed, draw_cohort
+from .phantom import Phantom, PhantomParts
 from .scanner import RANGES_FILE, Scanner, load_ranges
 
 Item = TypeVar("Item")

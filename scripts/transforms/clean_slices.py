@@ -1,7 +1,7 @@
 """Slices without artifacts, on which severities are calibrated.
 
-They are laid out as in `orientations.py`. A position among them is a share of the `field_of_view` of the padded cube, between 0
-and 1. Volumes are divided by a percentile of all their voxels, zeros included, as the networks expect them.
+They are laid out as in `orientations.py`. A position is a share of the padded cube's side, the `field_of_view`, between
+0 and 1. Volumes are divided by a percentile of all their voxels, zeros included, as the networks expect them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from ..contrasts import CONTRASTS
-from ..engines.simulate import Phantom, PhantomParts
 from ..errors import InputError
 from ..io.mni152 import load_template
 from ..phantom.cohort import derive_seed, draw_scanners
+from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, load_ranges
 from .orientations import ORIENTATIONS, to_slices
 
@@ -29,17 +29,18 @@ def phantom_slices(
     contrasts: Sequence[str] = CONTRASTS,
     percentile: float = 95.0,
     protocols: str = str(RANGES_FILE),
-    phantom: PhantomParts = Phantom(),
+    phantom: PhantomParts | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield square float32 slices of simulated people without skull, one person for each of the `ages`.
 
     The people share out the `scanners` of the population, so that every scanner is visited once, for all `contrasts`
     that it acquires. Slices come by person, scanner, contrast, orientation and position. The `lesion_load`, 0 to 1, is
-    the same for all.
+    the same for all. `phantom` can take the place of the repository's own.
     """
     if not 1 <= len(ages) <= len(scanners):
         raise InputError(f"`ages` must be at least 1 and at most as many as `scanners`, got {len(ages)}")
     _check_positions(positions)
+    phantom = phantom or Phantom()
     drawn = draw_scanners(scanners, contrasts, load_ranges(protocols), scanner_seed)
     for index, age in enumerate(ages):
         subject_seed = derive_seed(seed, index + 1)
@@ -56,7 +57,9 @@ def template_slices(positions: Sequence[float], field_of_view: int, percentile: 
     yield from _slices(load_template().t1w, percentile, positions, field_of_view)
 
 
-def _slices(volume: np.ndarray, percentile: float, positions: Sequence[float], field_of_view: int) -> Iterator[np.ndarray]:
+def _slices(
+    volume: np.ndarray, percentile: float, positions: Sequence[float], field_of_view: int
+) -> Iterator[np.ndarray]:
     scaled = torch.from_numpy((volume / np.percentile(volume, percentile)).astype(np.float32))
     for orientation in ORIENTATIONS:
         stack = to_slices(scaled, orientation, field_of_view)

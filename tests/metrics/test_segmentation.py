@@ -10,12 +10,12 @@ from scripts.errors import InputError
 from scripts.io.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.io.mni152 import load_template
 from scripts.io.volumes import read_volume
-from scripts.metrics.regions import REGIONS
 from scripts.metrics.segmentation import TissueSegmenter
 from scripts.metrics.segmentation_atlas import STRUCTURES, build_atlas
 from scripts.metrics.segmentation_bundle import MonaiBundleSegmenter
 from scripts.metrics.segmentation_mixture import OUTSIDE, Mixture, gain_basis
 from scripts.metrics.segmentation_warp import Warp
+from scripts.regions import REGIONS
 
 # Plausible sizes in the template, which is larger than most people, in ml.
 PLAUSIBLE_ML = {

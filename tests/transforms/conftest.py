@@ -16,7 +16,7 @@ def calibration() -> Calibration:
 
 @pytest.fixture(scope="session")
 def held_out_slices() -> list[np.ndarray]:
-    """Slices at positions at which nothing was calibrated."""
+    """Slices of the template, at positions at which no test calibrates."""
     return list(template_slices([0.45, 0.57], 224))
 
 

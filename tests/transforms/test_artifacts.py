@@ -11,21 +11,12 @@ from scripts.transforms.artifact_kinds import KINDS
 from scripts.transforms.artifacts import ArtifactParameters, apply_artifact, draw_artifact
 from scripts.transforms.calibrate_artifacts import ssim_losses
 
-# Equal severity means equal loss in the mean. Six slices and four draws tell that mean to a tenth of the largest loss.
-MAX_SSIM_LOSS, TOLERANCE = 0.3, 0.03
-
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_severity_0_is_the_clean_image(kind, clean, calibration):
     result = apply_artifact(clean, draw_artifact(kind, 0.0, 1, calibration))
     assert result is not clean
     assert np.array_equal(result, clean)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_equal_severity_is_equal_ssim_loss(kind, held_out_slices, calibration):
-    losses = ssim_losses(calibration, kind, [0.5, 1.0], held_out_slices, draws=4, seed=99).mean(axis=(1, 2))
-    assert losses == pytest.approx([0.5 * MAX_SSIM_LOSS, MAX_SSIM_LOSS], abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
