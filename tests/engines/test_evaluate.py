@@ -49,7 +49,7 @@ def test_writes_every_table_and_figure_and_nothing_beside(result: Path) -> None:
         "evaluation.json",
         *(f"measurements/{name}.csv" for name in ("images", "regions", "site_probe")),
         *(f"tables/{name}.{kind}" for name in ("images", "regions", "site_probe") for kind in ("csv", "md")),
-        *(f"figures/{name}.png" for name in ("images_psnr", "images_ssim", "regions_cv", "site_probe")),
+        *(f"figures/{name}.png" for name in ("examples", "images_psnr", "images_ssim", "regions_cv", "site_probe")),
     }
     assert [path.name for path in result.parent.iterdir()] == ["evaluation"]
 
