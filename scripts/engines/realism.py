@@ -47,7 +47,7 @@ class Realism:
     Each of `studies` has `real` people, their files below `data_dir` by contrast, skull-stripped and with T1w among
     them, and the scanner that imitates theirs: `manufacturer`, `field_strength`, `seed` and `protocols`, all fields of
     `Protocol` by contrast. Each of `people` is a phantom, a `seed`, an `age` and a `lesion_load`, who visits all these
-    scanners. `pairs` are measured where `with_pairs` says so, and shown beside `published_pairs`.
+    scanners. `pairs` are measured where `with_pairs` says so, and shown beside `real_pairs`.
     """
 
     data_dir: str
@@ -56,7 +56,7 @@ class Realism:
     people: Sequence[Mapping[str, Any]]
     pairs: ScannerPairs
     with_pairs: bool = True
-    published_pairs: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    real_pairs: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     tolerance: float = 0.2
     percentile: float = 95.0
     edge_levels: Sequence[float] = (50, 90, 99)
@@ -128,7 +128,7 @@ class Realism:
         report = comparison_markdown(rows, labels, self.tolerance)
         if pairs:
             write_rows(folder / "pairs.csv", PairNumber, pairs)
-            report += "\n" + pair_markdown(pairs, self.published_pairs)
+            report += "\n" + pair_markdown(pairs, self.real_pairs)
         return report
 
 

@@ -106,8 +106,8 @@ class PairNumber:
     ssim: float
 
 
-def pair_markdown(rows: Sequence[PairNumber], published: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Mean and range over scanners by contrast and kind of pair, above the published values of real pairs.
+def pair_markdown(rows: Sequence[PairNumber], real_pairs: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Mean and range over scanners by contrast and kind of pair, above the values of real pairs.
 
     The gain is what histogram matching adds to the mean PSNR.
     """
@@ -117,10 +117,10 @@ def pair_markdown(rows: Sequence[PairNumber], published: Mapping[str, Mapping[st
         for kind, values in psnr.items():
             gain = f"{fmean(values) - fmean(psnr[UNHARMONIZED]):+.1f}" if kind == MATCHED else ""
             lines.append([f"{contrast}, {kind}", str(len(values)), _spread(values, 1), gain, _spread(ssim[kind], 2)])
-        if contrast in published:
-            real = published[contrast]
+        if contrast in real_pairs:
+            real = real_pairs[contrast]
             gain = f"below {real['gain'][0]:+.1f}" if "gain" in real else ""
-            label, n = f"{contrast}, real people (published)", str(len(real["psnr"]))
+            label, n = f"{contrast}, real people", str(len(real["psnr"]))
             lines.append([label, n, _spread(real["psnr"], 1), gain, _spread(real["ssim"], 2)])
     heads = ["pairs", "n", "PSNR (dB)", "gain (dB)", "SSIM"]
     return "### One phantom on several scanners\n\n" + markdown_table(heads, lines)

@@ -77,7 +77,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 def realism(data_dir: Path | str, output_dir: Path, **options: Any) -> Realism:
     pairs = ScannerPairs(DESIGNS, NyulMatching(), scanners=3, phantom=TwoLevelPhantom())
-    settings = {name: CONFIG[name] for name in ("studies", "people", "published_pairs")}
+    settings = {name: CONFIG[name] for name in ("studies", "people", "real_pairs")}
     settings |= {"pairs": pairs, "phantom": SlabPhantom(), "dpi": 20, **options}
     return Realism(str(data_dir), str(output_dir), **settings)
 
@@ -178,7 +178,7 @@ def test_pair_table():
     table = pair_markdown(rows, {"t1w": {"psnr": [17.5, 21.6], "ssim": [0.81, 0.8], "gain": [1.5]}})
     assert "| t1w, unharmonized | 2 | 19.0 (18.0 to 20.0) |  | 0.80 (0.80 to 0.80) |" in table
     assert "| t1w, histogram matched | 1 | 20.5 | +1.5 | 0.80 |" in table
-    assert "| t1w, real people (published) | 2 | 19.6 (17.5 to 21.6) | below +1.5 | 0.81 (0.80 to 0.81) |" in table
+    assert "| t1w, real people | 2 | 19.6 (17.5 to 21.6) | below +1.5 | 0.81 (0.80 to 0.81) |" in table
 
 
 def test_protocols_of_the_config_are_whole():
