@@ -26,7 +26,7 @@ def _resampling_gain(kept: int, size: int) -> torch.Tensor:
     """What linear interpolation at a random offset takes from each frequency on average, given back.
 
     With the offset uniform in [0, 1] the mean of |(1 - t) + t exp(-2 pi i f)| falls from 1 to 1/2 at f = 1/2; the
-    parabola 1 - (2 f)^2 / 2 is within 3 % of it.
+    parabola 1 - (2 f)^2 / 2 meets it at both ends and lies at most 0.09 above it.
     """
     frequency = (torch.arange(kept) - kept // 2).abs() / size
     return 1 / (1 - (2 * frequency) ** 2 / 2)
