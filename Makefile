@@ -26,7 +26,7 @@ evaluation: $(HARMONIZATIONS)
 
 $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/method_$*.json']" \
-		--cohort_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/$*
+		--dataset_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/$*
 
 $(SIMULATED): | $(INSTALLED)
 	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --output_dir $(OUTPUT)/cohort
@@ -41,7 +41,8 @@ lint: $(INSTALLED)
 	$(VENV)/bin/mypy scripts
 
 bench: $(INSTALLED)
-	$(VENV)/bin/python -m scripts.bench
+	$(VENV)/bin/python -m scripts.bench.simulation
+	$(VENV)/bin/python -m scripts.bench.performance
 
 $(INSTALLED): $(wildcard requirements*.txt)
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed, for instance: make PYTHON=python3.11')"

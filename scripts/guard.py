@@ -7,7 +7,7 @@ Every config with a "run" lists the guard as its first entry:
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 from pydoc import locate
@@ -25,7 +25,7 @@ from monai.bundle import (
 from monai.bundle import run as monai_bundle_run
 from monai.utils import ensure_tuple
 
-from .errors import InputError
+from .errors import InputError, find_refusal
 
 _SEPARATOR = ReferenceResolver.sep
 _RUN_ARGUMENTS = inspect.signature(monai_bundle_run).parameters
@@ -38,6 +38,9 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
     Overrides are the keys on the command line, in `args_file`, and in the second and later config files. A key is used
     when a reference of the config points to it, into it or to a block around it; directly inside a `_target_` block it
     must also be an argument of the target. A workflow that was not started by `monai.bundle.run` is not checked.
+
+    Where the config has true or false, so must an override; the words `true` and `false`, as which the command line
+    hands them over, become what they mean.
 
     From here on an uncaught InputError ends the process with its message alone.
     """
@@ -54,23 +57,24 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
         for key in ConfigParser.load_config_file(file):
             if not key.startswith("_"):
                 checker.check(key, f"key `{key}` of {file}")
-    for key in overrides:
+    for key, value in overrides.items():
         checker.check(key, f"override key `{key}`")
+        if checker.is_switch(key):
+            # MONAI parses the config again, since nothing of it is in use yet.
+            workflow.parser[key] = _to_bool(key, value)
 
 
 def _print_refusal(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """An excepthook: MONAI wraps what a config raises, and the user's mistake would drown in the traceback."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
-        cause = cause.__cause__ or cause.__context__
-    if cause is None:
+    refusal = find_refusal(error)
+    if refusal is None:
         sys.__excepthook__(kind, error, trace)
     else:
-        print(f"Refused: {cause}", file=sys.stderr)
+        print(f"Refused: {refusal}", file=sys.stderr)
 
 
-def _current_run() -> tuple[list[str], list[str], ConfigWorkflow] | None:
-    """Config files, override keys and workflow of the `monai.bundle.run` that is under way.
+def _current_run() -> tuple[list[str], dict[str, Any], ConfigWorkflow] | None:
+    """Config files, overrides and workflow of the `monai.bundle.run` that is under way.
 
     MONAI hands them to no config, so they are read from the calling frame, where the command line is already parsed.
     """
@@ -82,7 +86,18 @@ def _current_run() -> tuple[list[str], list[str], ConfigWorkflow] | None:
     given = {name: frame.f_locals[name] for name in _RUN_ARGUMENTS}
     given = update_kwargs(given.pop("args_file"), **given.pop("override"), **given)
     files = [str(file) for file in ensure_tuple(given["config_file"])]
-    return files, [key for key in given if key not in _NO_OVERRIDES], frame.f_locals["workflow"]
+    overrides = {key: value for key, value in given.items() if key not in _NO_OVERRIDES}
+    return files, overrides, frame.f_locals["workflow"]
+
+
+def _to_bool(key: str, value: Any) -> bool | str:
+    """An expression or a reference is left to MONAI."""
+    if isinstance(value, bool) or (isinstance(value, str) and value.startswith(("$", "@", "%"))):
+        return value
+    words = {"true": True, "false": False}
+    if str(value).lower() not in words:
+        raise InputError(f"override key `{key}` must be true or false, got {value!r}")
+    return words[str(value).lower()]
 
 
 class _Checker:
@@ -108,6 +123,13 @@ class _Checker:
         known += [f"{block}{_SEPARATOR}{argument}" for argument in accepted or ()]
         nearest = max(known, key=lambda other: _likeness(id, other)).replace(_SEPARATOR, "#")
         raise InputError(f"{label} is not used by {self.names}; did you mean `{nearest}`?")
+
+    def is_switch(self, key: str) -> bool:
+        """Whether what `key` overrides is true or false."""
+        id = ReferenceResolver.normalize_id(key)
+        block, _, name = id.rpartition(_SEPARATOR)
+        argument = (_parameters_of_target(self.merged.get(block)) or {}).get(name)
+        return isinstance(self.written.get(id), bool) or (argument is not None and isinstance(argument.default, bool))
 
     def _is_used(self, id: str) -> bool:
         inside = id + _SEPARATOR
@@ -135,16 +157,19 @@ def _references(id: str, value: Any) -> Iterator[str]:
 
 def _arguments_of_target(block: Any) -> set[str] | None:
     """The names a `_target_` block may hold; None where anything goes."""
+    parameters = _parameters_of_target(block)
+    if parameters is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return None
+    return {*parameters, *ConfigComponent.non_arg_keys}
+
+
+def _parameters_of_target(block: Any) -> Mapping[str, inspect.Parameter] | None:
+    """The parameters of what a `_target_` block calls."""
     if not ConfigComponent.is_instantiable(block):
         return None
     target = ConfigComponent(config=block, locator=ComponentLocator()).resolve_module_name()
     component = locate(target) if isinstance(target, str) else target
-    if not callable(component):
-        return None
-    parameters = inspect.signature(component).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return None
-    return {*parameters, *ConfigComponent.non_arg_keys}
+    return inspect.signature(component).parameters if callable(component) else None
 
 
 def _likeness(id: str, other: str) -> tuple[float, float]:

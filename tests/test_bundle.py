@@ -4,11 +4,17 @@ import ast
 import json
 import re
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
-from monai.bundle import verify_metadata
+import torch
+from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
+from packaging.requirements import Requirement
+
+from scripts.io.weights import save_weights, seed_weights
+from scripts.networks.attention import CodeAttention, ForegroundAttention
+from scripts.networks.haca3 import Haca3
 
 BUNDLE = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (BUNDLE / "configs").glob("*.json") if path.name != "metadata.json")
@@ -51,8 +57,15 @@ def test_extras_pin_each_package_to_one_version():
     assert len(pins) == len(dict(pins))
 
 
+def pinned_with(package: str) -> set[str]:
+    """The package, and those of which it needs exactly one version itself."""
+    needs = [Requirement(need) for need in distribution(package).requires or []]
+    return {package, *(need.name for need in needs if str(need.specifier).startswith("=="))}
+
+
 def test_every_package_that_the_code_imports_is_pinned():
-    pins = {package for path in BUNDLE.glob("requirements*.txt") for package in pinned(path.name)}
+    names = {package for path in BUNDLE.glob("requirements*.txt") for package in pinned(path.name)}
+    pins = names.union(*map(pinned_with, names))
     packages_of = packages_distributions()
     trees = [ast.parse(path.read_text()) for path in (BUNDLE / "scripts").rglob("*.py")]
     for node in (node for tree in trees for node in ast.walk(tree)):
@@ -65,8 +78,37 @@ def test_every_package_that_the_code_imports_is_pinned():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_config_that_runs_begins_with_the_guard(path):
     config = json.loads(path.read_text())
-    is_overlay = path.name.startswith(("method_", "multi_gpu_"))
-    assert ("run" in config) is not is_overlay
+    assert ("run" in config) is not path.name.startswith(("method_", "multi_gpu_"))
     if "run" in config:
         assert config["run"][0] == GUARD
-        assert config["bundle_root"] == "."
+        # encode.json changes what inference.json runs.
+        assert config.get("bundle_root") == (None if path.name == "encode.json" else ".")
+
+
+def test_network_takes_and_gives_what_the_metadata_says():
+    verify_net_in_out(
+        net_id="network_def",
+        meta_file=str(BUNDLE / "configs" / "metadata.json"),
+        config_file=str(BUNDLE / "configs" / "inference.json"),
+        bundle_root=str(BUNDLE),
+    )
+
+
+def test_network_is_exported_as_torchscript(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BUNDLE))
+    network = Haca3(ForegroundAttention(CodeAttention())).eval()
+    seed_weights(network, seed=0)
+    save_weights(network.state_dict(), tmp_path / "model.pt")
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file=str(tmp_path / "model.pt"),
+        meta_file=str(BUNDLE / "configs" / "metadata.json"),
+        config_file=str(BUNDLE / "configs" / "inference.json"),
+        key_in_ckpt="",
+        bundle_root=str(BUNDLE),
+    )
+    image, target = torch.rand(1, 4, 224, 224), torch.tensor([[0.5, -1.0, 0.2, 0.0]])
+    with torch.inference_mode():
+        exported = torch.jit.load(tmp_path / "model.ts")(image, target)
+        torch.testing.assert_close(exported, network(image, target))

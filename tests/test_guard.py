@@ -55,6 +55,25 @@ def test_new_entry_of_a_table_and_new_argument_of_a_target_are_fine(config_file,
 
 
 @pytest.mark.parametrize(
+    ("word", "value"), [("true", True), ("False", False), (True, True), ("$1 > 2", False), ("@loud", True)]
+)
+def test_a_switch_takes_the_words_of_the_command_line(tmp_path, word, value, capsys):
+    block = {"_target_": "torch.nn.ELU", "alpha": 2.0}
+    config = {"bundle_root": str(BUNDLE), "loud": True, "quiet": False, "act": block, "part": {"deep": False}}
+    config["run"] = [GUARD, "$print('ran', @quiet, @act.inplace, @part#deep, 1 if @quiet else 0, @loud)"]
+    file = write(tmp_path / "tiny.json", config)
+    run(file, **{"quiet": word, "act#inplace": word, "part#deep": word})
+    assert f"ran {value} {value} {value} {int(value)} True" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["yes", 1, "truee", [True]])
+def test_a_switch_takes_nothing_else(tmp_path, word):
+    config = {"bundle_root": str(BUNDLE), "quiet": False, "run": [GUARD, "$print('ran', @quiet)"]}
+    file = write(tmp_path / "tiny.json", config)
+    assert refusal(file, quiet=word) == f"override key `quiet` must be true or false, got {word!r}"
+
+
+@pytest.mark.parametrize(
     ("key", "nearest"),
     [
         ("lamda_rec", "lambda_rec"),

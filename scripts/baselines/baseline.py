@@ -42,6 +42,10 @@ class Baseline(nn.Module, ABC):
         styles = [self.describe(volume, _foreground(volume, f"target `{contrast}`"), contrast) for volume in volumes]
         return TargetCode(contrast, torch.stack(styles))
 
+    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> TargetCode:
+        """Refuse a network's code: these methods look at a target's intensities."""
+        raise InputError(f"the target of this method must be an image, got the code {name}")
+
     def forward(self, image: Tensor, target: TargetCode) -> Tensor:
         """Give stacked sources (B, 4, X, Y, Z) the style of one target, or of one target each, as (B, 1, X, Y, Z)."""
         source = image[:, CONTRASTS.index(target.contrast)]

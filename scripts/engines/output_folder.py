@@ -1,5 +1,6 @@
 """An output folder that appears under its final name only when it is whole."""
 
+import inspect
 import json
 import os
 import shutil
@@ -10,6 +11,11 @@ from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Compose, Transform
+from torch import Tensor, nn
 
 from ..errors import InputError
 
@@ -43,24 +49,45 @@ def whole_folder(target: Path, marker: str, name: str) -> Iterator[Path]:
 
 
 def describe(value: Any) -> Any:
-    """A JSON form of settings: functions and objects by their import path, with the arguments they hold."""
+    """A JSON form of settings: functions and objects by their import path, with the arguments they hold.
+
+    Transforms that are composed are a list.
+    """
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [describe(item) for item in value]
     if value is None or isinstance(value, str | int | float):
         return value
-    if isinstance(value, Path):
+    if isinstance(value, Path | torch.dtype | torch.device):
         return str(value)
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        return value.tolist()
     if isinstance(value, partial):
         return {**describe(value.func), **describe(value.keywords)}
-    if isinstance(value, FunctionType):
+    if isinstance(value, FunctionType | type):
         return {"_target_": f"{value.__module__}.{value.__qualname__}"}
-    kind, attributes = type(value), getattr(value, "__dict__", {})
-    if not is_dataclass(value):
-        # Other objects may hold arrays, networks or each other; their plain attributes are their settings.
-        attributes = {name: held for name, held in attributes.items() if isinstance(held, str | int | float)}
-    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **describe(attributes)}
+    if type(value) is Compose:
+        return describe(value.transforms)
+    return {"_target_": f"{type(value).__module__}.{type(value).__qualname__}", **describe(_settings(value))}
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    """The arguments an object was made with; of one that is not ours only plain ones, since it may hold anything."""
+    held = {name: item for name, item in vars(value).items() if not name.startswith("_")}
+    if _is_ours(value) or is_dataclass(value):
+        if isinstance(value, nn.Module):
+            held |= dict(value.named_children())
+        # An object may keep several of its arguments together.
+        for part in [item for item in held.values() if isinstance(item, dict) or is_dataclass(item)]:
+            held = {**(part if isinstance(part, dict) else vars(part)), **held}
+        return {name: held[name] for name in inspect.signature(type(value)).parameters if name in held}
+    kinds = (str, int, float, *([list, tuple, type, np.ndarray, Transform] if isinstance(value, Transform) else []))
+    return {name: item for name, item in held.items() if isinstance(item, kinds)}
+
+
+def _is_ours(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def refuse_foreign(target: Path, marker: str, name: str) -> None:

@@ -1,8 +1,6 @@
 """Spread independent work over processes, each on one thread, with a progress line on stderr."""
 
-import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from types import TracebackType
@@ -12,6 +10,7 @@ import torch
 from monai.utils import optional_import
 
 from ..errors import InputError
+from .progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,7 +42,11 @@ class WorkerPool:
     def map(self, function: Callable[[Item], Result], items: Sequence[Item], label: str) -> list[Result]:
         """Apply `function` to every item, in order; the first error ends the work and is raised here."""
         results = map(function, items) if self.executor is None else self.executor.map(function, items)
-        return list(_with_progress(results, len(items), label))
+        progress, finished = Progress(label, len(items)), []
+        for result in results:
+            finished.append(result)
+            progress.step()
+        return finished
 
 
 def _use_one_thread() -> None:
@@ -52,14 +55,3 @@ def _use_one_thread() -> None:
     threadpool_limits, present = optional_import("threadpoolctl", name="threadpool_limits")
     if present:
         threadpool_limits(1)
-
-
-def _with_progress(results: Iterable[Result], total: int, label: str) -> Iterable[Result]:
-    # A terminal keeps one line; a log gets a line per twentieth of the work.
-    end, start = "\r" if sys.stderr.isatty() else "\n", time.monotonic()
-    for done, result in enumerate(results, start=1):
-        if end == "\r" or done * 20 // total > (done - 1) * 20 // total:
-            left = (time.monotonic() - start) / done * (total - done)
-            line = f"{label}: {done} of {total}, {left:.0f} s left "
-            print(line, end="\n" if done == total else end, file=sys.stderr, flush=True)
-        yield result

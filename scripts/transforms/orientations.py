@@ -28,7 +28,7 @@ ORIENTATIONS: tuple[str, ...] = tuple(_LAYOUT)
 def to_slices(volume: Tensor, orientation: str, field_of_view: int = 224) -> Tensor:
     """All slices (..., S, H, W) of a volume (..., X, Y, Z), where S, H and W are `field_of_view`."""
     order, reversed_rows = _layout(orientation)
-    margins = _margins(volume.shape[-3:], field_of_view)
+    margins = cube_margins(volume.shape[-3:], field_of_view)
     cube = pad(volume, [side for margin in reversed(margins) for side in margin])
     leading = range(volume.ndim - 3)
     slices = cube.permute(*leading, *(volume.ndim - 3 + axis for axis in order))
@@ -44,10 +44,32 @@ def from_slices(slices: Tensor, orientation: str, shape: Sequence[int]) -> Tenso
     leading = range(slices.ndim - 3)
     # Each layout is a permutation of three axes, undone by the axes in the order of their places.
     cube = cube.permute(*leading, *(slices.ndim - 3 + order.index(axis) for axis in range(3)))
-    margins = _margins(shape, slices.shape[-1])
+    margins = cube_margins(shape, slices.shape[-1])
     for axis, (low, _), size in zip((-3, -2, -1), margins, shape, strict=True):
         cube = cube.narrow(axis, low, size)
     return cube
+
+
+def plane_view(volume: Tensor, orientation: str) -> Tensor:
+    """The slices (..., S, R, C) of a volume (..., X, Y, Z) without padding and rows in the volume's order: a view."""
+    order, _ = _layout(orientation)
+    return volume.permute(*range(volume.ndim - 3), *(volume.ndim - 3 + axis for axis in order))
+
+
+def frame(slices: Tensor, orientation: str, field_of_view: int) -> Tensor:
+    """Some slices (..., R, C) of a `plane_view` as a network sees them, (..., H, W)."""
+    _, reversed_rows = _layout(orientation)
+    rows, columns = cube_margins(slices.shape[-2:], field_of_view)
+    framed = pad(slices, [*columns, *rows])
+    return framed.flip(-2) if reversed_rows else framed
+
+
+def unframe(slices: Tensor, orientation: str, shape: Sequence[int]) -> Tensor:
+    """The part (..., R, C) of framed slices (..., H, W) that `frame` was given; `shape` is (R, C)."""
+    _, reversed_rows = _layout(orientation)
+    (top, _), (left, _) = cube_margins(shape, slices.shape[-1])
+    unflipped = slices.flip(-2) if reversed_rows else slices
+    return unflipped[..., top : top + shape[0], left : left + shape[1]]
 
 
 def _layout(orientation: str) -> tuple[tuple[int, int, int], bool]:
@@ -56,7 +78,8 @@ def _layout(orientation: str) -> tuple[tuple[int, int, int], bool]:
     return _LAYOUT[orientation]
 
 
-def _margins(shape: Sequence[int] | torch.Size, field_of_view: int) -> list[tuple[int, int]]:
+def cube_margins(shape: Sequence[int] | torch.Size, field_of_view: int) -> list[tuple[int, int]]:
+    """How many voxels are added before and after each axis of `shape` to make it `field_of_view` long."""
     if field_of_view < max(shape):
         raise InputError(
             f"`field_of_view` must be at least {max(shape)} for a volume of {tuple(shape)}, got {field_of_view}"

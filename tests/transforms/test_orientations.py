@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from scripts.errors import InputError
-from scripts.transforms.orientations import ORIENTATIONS, from_slices, to_slices
+from scripts.transforms.orientations import ORIENTATIONS, frame, from_slices, plane_view, to_slices, unframe
 
 
 def test_slices_of_the_working_grid_follow_the_published_layout():
@@ -26,9 +26,34 @@ def test_odd_margins_leave_the_larger_one_behind():
     assert axial[0, 0].tolist() == [1, 1, 1, 0]
 
 
+@pytest.mark.parametrize(("orientation", "axis"), [("axial", 2), ("coronal", 1), ("sagittal", 0)])
+def test_framed_slices_are_those_of_the_padded_cube(orientation, axis):
+    volume = torch.rand(2, 5, 6, 3)
+    view = plane_view(volume, orientation)
+    margin = (9 - volume.shape[1 + axis]) // 2
+    inside = to_slices(volume, orientation, 9)[:, margin : margin + view.shape[1]]
+    assert torch.equal(frame(view, orientation, 9), inside)
+    assert torch.equal(frame(view[:, [2, 0]], orientation, 9), inside[:, [2, 0]])
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_slices_are_unframed_into_the_volume_they_came_from(orientation):
+    slices = torch.rand(2, 9, 9, 9)
+    expected = from_slices(slices, orientation, (5, 6, 3))
+    volume = torch.zeros(2, 5, 6, 3)
+    view = plane_view(volume, orientation)
+    margin = (9 - view.shape[1]) // 2
+    view[...] = unframe(slices[:, margin : margin + view.shape[1]], orientation, view.shape[-2:])
+    assert torch.equal(volume, expected)
+
+
 def test_wrong_orientation_and_sizes_are_refused():
     with pytest.raises(InputError, match="`orientation` must be one of axial, coronal, sagittal, got oblique"):
         to_slices(torch.ones(2, 2, 2), "oblique", 4)
+    with pytest.raises(InputError, match="`orientation` must be one of axial, coronal, sagittal, got oblique"):
+        plane_view(torch.ones(2, 2, 2), "oblique")
+    with pytest.raises(InputError, match=r"`field_of_view` must be at least 5 for a volume of \(5, 2\), got 4"):
+        frame(torch.ones(3, 5, 2), "axial", 4)
     with pytest.raises(InputError, match=r"`field_of_view` must be at least 5 for a volume of \(5, 2, 2\), got 4"):
         to_slices(torch.ones(5, 2, 2), "axial", 4)
     with pytest.raises(InputError, match=r"slices must fill a cube, their shape is \(3, 4, 4\)"):

@@ -1,4 +1,4 @@
-"""Prints speeds as a Markdown table: `python -m scripts.bench [--repeats 3]`."""
+"""Prints speeds as a Markdown table: `python -m scripts.bench.simulation [--repeats 3]`."""
 
 import argparse
 import json
@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 
-from .io.grid import GRID_SHAPE
-from .phantom.atlas import load_atlas
-from .phantom.cohort import draw_cohort
-from .phantom.phantom import Phantom, PhantomParts
-from .phantom.scanner import load_ranges
-from .phantom.slices import PhantomSlices
-from .report.summary import markdown_table
+from ..io.grid import GRID_SHAPE
+from ..phantom.atlas import load_atlas
+from ..phantom.cohort import draw_cohort
+from ..phantom.phantom import Phantom, PhantomParts
+from ..phantom.scanner import load_ranges
+from ..phantom.slices import PhantomSlices
+from ..report.summary import markdown_table
 
-DESIGNS_FILE = Path(__file__).parents[1] / "configs" / "simulate.json"
+DESIGNS_FILE = Path(__file__).parents[2] / "configs" / "simulate.json"
 # All of its scanners acquire all contrasts.
 COHORT = "treat"
 

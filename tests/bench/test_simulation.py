@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scripts.bench import DESIGNS_FILE, Row, bench_table, main, phantom_rows
+from scripts.bench.simulation import DESIGNS_FILE, Row, bench_table, main, phantom_rows
 
 
 @dataclass(frozen=True)

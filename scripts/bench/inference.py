@@ -1,0 +1,166 @@
+"""Measures one way to harmonize one subject, in a process of its own, and prints what it took as JSON.
+
+    python -m scripts.bench.inference fp32 SUBJECT_FOLDER RESULT_FOLDER
+
+The folder of the subject has t1w, t2w and flair.nii.gz, the sources, and target.nii.gz, a T1w image. Imports and, where
+something is compiled, one slice to begin with come before the clock starts.
+"""
+
+import argparse
+import json
+import resource
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Compose
+
+from ..inferers.fusing import NetworkFusion
+from ..inferers.triplanar import TriPlanarInferer
+from ..io.nifti import write_like
+from ..io.resampling import to_native_grid
+from ..io.sources import Sources, read_sources
+from ..io.weights import seed_weights
+from ..networks.attention import CodeAttention, ForegroundAttention
+from ..networks.fusion import FusionNet
+from ..networks.haca3 import Haca3
+from ..transforms.background import RemoveBackgroundd
+from ..transforms.intensity_scale import ScaleByPercentiled
+from ..transforms.orientations import ORIENTATIONS
+from . import naive
+
+# What the inferer is told for each way; `naive` does not use it.
+WAYS: dict[str, dict[str, Any]] = {
+    "naive": {},
+    "fp32": {},
+    "fp32 compiled": {"compiled": True},
+    "bf16": {"precision": "bf16"},
+    "bf16 compiled": {"precision": "bf16", "compiled": True},
+}
+SOURCES = ("t1w", "t2w", "flair")
+PREPROCESSING = Compose([ScaleByPercentiled(), RemoveBackgroundd()])
+
+
+class KeepingFusion(NetworkFusion):
+    """Remembers the first plane's volume, for a comparison with the naive way."""
+
+    plane: torch.Tensor
+
+    def __call__(self, planes: torch.Tensor, field_of_view: int, precision: str) -> torch.Tensor:
+        """Fuse."""
+        self.plane = planes[0]
+        return super().__call__(planes, field_of_view, precision)
+
+
+class Clock:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count what happens inside."""
+        start = perf_counter()
+        yield
+        self.stages[name] += perf_counter() - start
+
+    def watch(self, owner: Any, method: str, name: str) -> None:
+        """Count the calls of a class's method from now on."""
+        original: Callable[..., Any] = getattr(owner, method)
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            with self.stage(name):
+                return original(*arguments, **options)
+
+        setattr(owner, method, timed)
+
+
+def measure(way: str, subject: Path, results: Path, targets: int, planes: int) -> dict[str, Any]:
+    """Harmonize from files to file; the naive way decodes `planes` planes and takes the others to last as long."""
+    network = Haca3(ForegroundAttention(CodeAttention())).eval()
+    fusion = FusionNet().eval()
+    for module in (network, fusion):
+        seed_weights(module, seed=0)
+    keeping = KeepingFusion(fusion)
+    inferer = TriPlanarInferer(keeping, **WAYS[way])
+    _warm_up(inferer, network)
+    clock = Clock()
+    if way != "naive":
+        for method in ("encode_anatomy", "encode_code", "fuse", "decode"):
+            clock.watch(Haca3, method, method.replace("_", " "))
+        clock.watch(NetworkFusion, "__call__", "fusion")
+    start = perf_counter()
+    with clock.stage("load, scale, background"):
+        sources, image, available = _load({contrast: subject / f"{contrast}.nii.gz" for contrast in SOURCES})
+        target = _load({"t1w": subject / "target.nii.gz"})[1]
+    code = network.encode_target(target[None, :1], "t1w")
+    clock.stages.pop("encode code", None)
+    if way == "naive":
+        volumes, volume = _naive(image[available], network, fusion, code, planes, clock)
+        plane = volumes[0]
+    else:
+        volume = inferer.harmonize(image, network, [code] * targets, available)[0].image[0]
+        plane = keeping.plane
+    with clock.stage("back to the grid, write"):
+        native = to_native_grid(volume.numpy(), sources.images["t1w"])
+        write_like(results / f"{way}.nii.gz", native.voxels, sources.images["t1w"], "bench")
+    seconds = perf_counter() - start + clock.stages.pop("not run", 0.0)
+    np.savez(results / f"{way}.npz", image=volume.numpy(), plane=plane.numpy())
+    return {
+        "seconds": seconds,
+        "stages": clock.stages,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "visible": int((image[available] > network.foreground_threshold).any(0).sum()),
+    }
+
+
+def _load(paths: dict[str, Path]) -> tuple[Sources, torch.Tensor, torch.Tensor]:
+    sources = read_sources(paths)
+    data = PREPROCESSING({"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)})
+    return sources, data["image"], data["available"]
+
+
+@torch.inference_mode()
+def _warm_up(inferer: TriPlanarInferer, network: Haca3) -> None:
+    """One slice of one source through everything that may be compiled."""
+    ready, slices = inferer.preparation(network), torch.rand(1, 1, network.field_of_view, network.field_of_view)
+    ready.encode_code(slices)
+    ready.encode_anatomy(slices)
+    ready.decode(slices, network.default_target, slices)
+
+
+def _naive(
+    image: torch.Tensor, network: Haca3, fusion: FusionNet, code: torch.Tensor, planes: int, clock: Clock
+) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """The planes and the image, which means nothing unless all planes were decoded."""
+    volumes = []
+    for orientation in ORIENTATIONS[:planes]:
+        with clock.stage("all slices"):
+            volumes.append(naive.decode_plane(image, network, code, orientation))
+    left_out = clock.stages["all slices"] / planes * (len(ORIENTATIONS) - planes)
+    clock.stages["all slices"] += left_out
+    clock.stages["not run"] = left_out
+    with clock.stage("fusion"):
+        cubes = (volumes * len(ORIENTATIONS))[: len(ORIENTATIONS)]
+        return volumes, naive.fuse_planes(cubes, fusion, network.field_of_view)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("way", choices=list(WAYS))
+    parser.add_argument("subject", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--targets", type=int, default=1)
+    parser.add_argument("--planes", type=int, default=len(ORIENTATIONS), choices=range(1, len(ORIENTATIONS) + 1))
+    print(json.dumps(measure(**vars(parser.parse_args()))))
+
+
+if __name__ == "__main__":
+    main()

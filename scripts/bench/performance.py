@@ -1,0 +1,208 @@
+"""Compares ways to harmonize a subject and writes the tables of docs/performance.md: `make bench`.
+
+Every way runs in a process of its own, the ways in turn, and the table has medians over the turns. Weights are random,
+which changes no time.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..contrasts import BIDS_SUFFIX
+from ..inferers.precision import PRECISIONS
+from ..io.nifti import write_on_working_grid
+from ..networks.attention import CodeAttention, ForegroundAttention
+from ..networks.fusion import FusionNet
+from ..networks.haca3 import Haca3
+from ..phantom.cohort import draw_cohort
+from ..phantom.phantom import Phantom
+from ..phantom.scanner import load_ranges
+from ..report.summary import markdown_table
+from ..transforms.orientations import ORIENTATIONS
+from .inference import SOURCES, WAYS
+from .simulation import DESIGNS_FILE
+
+BUNDLE = Path(__file__).parents[2]
+PAGE = BUNDLE / "docs" / "performance.md"
+BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
+# Of the real images, where they are set.
+REAL_SUBJECT = "mni/sub-ms07_space-MNI152_desc-brain_{suffix}.nii.gz"
+
+
+def write_phantom(folder: Path, head: bool) -> None:
+    """A subject's sources from one scanner, and as target the T1w image of another."""
+    phantom, designs = Phantom(), json.loads(DESIGNS_FILE.read_text())["designs"]
+    cohort = draw_cohort("treat", designs, load_ranges(), seed=1, subjects=1)
+    plan = cohort.subjects[0]
+    person = phantom.render_subject(phantom.draw_subject(plan.seed, plan.age, plan.lesion_load, head))
+    target, source = plan.visits[:2]
+    scans = {contrast: (source, contrast) for contrast in SOURCES} | {"target": (target, "t1w")}
+    for name, (visit, contrast) in scans.items():
+        image = phantom.acquire(person, cohort.scanners[visit.scanner], contrast, visit.run_seed(1))
+        write_on_working_grid(folder / f"{name}.nii.gz", image, "phantom")
+
+
+def link_real(folder: Path, data: Path) -> None:
+    """The real subject, harmonized to its own T1w image: for the time that is all the same."""
+    for name in (*SOURCES, "target"):
+        suffix = BIDS_SUFFIX["t1w" if name == "target" else name]
+        (folder / f"{name}.nii.gz").symlink_to(data / REAL_SUBJECT.format(suffix=suffix))
+
+
+def run_way(way: str, subject: Path, results: Path, targets: int = 1, planes: int = 3) -> dict[str, Any]:
+    """Measure one way in a new process."""
+    command = [sys.executable, "-m", "scripts.bench.inference", way, str(subject), str(results)]
+    command += ["--targets", str(targets), "--planes", str(planes)]
+    output = subprocess.run(command, cwd=BUNDLE, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def compare_ways(subject: Path, ways: Sequence[str], repeats: int, planes: int) -> dict[str, dict[str, Any]]:
+    """Medians of each way, what a second target adds, and how its image differs from that of fp32."""
+    measured: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder)
+        for _ in range(repeats):
+            for way in ways:
+                measured[way].append(run_way(way, subject, results, planes=planes))
+                print(f"{subject.name}, {way}: {measured[way][-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
+        table = {way: _medians(runs) for way, runs in measured.items()}
+        exact = np.load(results / "fp32.npz")
+        for way in ways:
+            key = "plane" if way == "naive" and planes < len(ORIENTATIONS) else "image"
+            table[way]["likeness"] = _likeness(np.load(results / f"{way}.npz")[key], exact[key])
+        for way in ways:
+            if way != "naive":
+                with_second = run_way(way, subject, results, targets=2)
+                table[way]["second"] = with_second["seconds"] / table[way]["seconds"] - 1
+    return table
+
+
+def tables(subject: str, ways: dict[str, dict[str, Any]], planes: int) -> str:
+    """Markdown: totals, then stages."""
+    naive = ways["naive"]["seconds"]
+    header = ["way", "seconds", "times as fast", "peak GiB", "a further target takes", "image against fp32"]
+    totals = [
+        (
+            way,
+            f"{row['seconds']:.1f}",
+            f"{naive / row['seconds']:.1f}",
+            f"{row['peak_gib']:.2f}",
+            f"{row.get('second', 1):.0%}",
+            row["likeness"],
+        )
+        for way, row in ways.items()
+    ]
+    names = list(dict.fromkeys(name for row in ways.values() for name in row["stages"]))
+    stages = [(way, *(f"{row['stages'].get(name, 0):.1f}" for name in names)) for way, row in ways.items()]
+    lines = [f"### {subject}", "", markdown_table(header, totals)]
+    if planes < len(ORIENTATIONS):
+        lines += [
+            f"Of the naive way, {planes} of {len(ORIENTATIONS)} planes ran, and is what is compared;"
+            " the others are taken to last as long.",
+            "",
+        ]
+    return "\n".join([*lines, markdown_table(["seconds in", *names], stages)])
+
+
+def work_table() -> str:
+    """Floating-point operations of each part, and what this machine can do."""
+    network, fusion = Haca3(ForegroundAttention(CodeAttention())), FusionNet()
+    slices, cube = torch.rand(1, 1, 224, 224), torch.rand(1, 3, 32, 224, 224)
+    maps = torch.rand(1, 3, 224, 224)
+    parts = {
+        "anatomy encoder, a slice of one source": lambda: network.anatomy_encoder(slices),
+        "contrast encoder, the same": lambda: network.contrast_encoder(slices),
+        "artifact encoder, the same": lambda: network.artifact_encoder(slices),
+        "decoder, a slice of one target": lambda: network.decoder(maps),
+        "fusion net, 32 of 224 layers": lambda: fusion(cube),
+    }
+    rows = [(name, f"{_gflop(part):.2f}") for name, part in parts.items()]
+    rows += [(f"this machine's peak in a second, {name}", f"{_peak(dtype):.0f}") for name, dtype in PRECISIONS.items()]
+    return markdown_table(["what", "GFLOP"], rows)
+
+
+def machine() -> str:
+    """What the numbers depend on."""
+    model = next((line.partition(":")[2].strip() for line in _cpu_info() if line.startswith("model name")), "CPU")
+    return f"{model}, {torch.get_num_threads()} threads, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def _cpu_info() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _gflop(part: Callable[[], Any]) -> float:
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        part()
+    return counter.get_total_flops() / 1e9
+
+
+def _peak(dtype: torch.dtype, size: int = 2048) -> float:
+    """GFLOP a second of a large matrix product, the best of ten."""
+    matrix, seconds = torch.rand(size, size).to(dtype), []
+    for _ in range(10):
+        start = perf_counter()
+        matrix @ matrix
+        seconds.append(perf_counter() - start)
+    return 2 * size**3 / min(seconds) / 1e9
+
+
+def _medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    stages = {name: median(run["stages"].get(name, 0.0) for run in runs) for name in runs[0]["stages"]}
+    return {key: median(run[key] for run in runs) for key in ("seconds", "peak_gib")} | {"stages": stages}
+
+
+def _likeness(image: np.ndarray, exact: np.ndarray) -> str:
+    """How alike two volumes are where either is not 0."""
+    if np.array_equal(image, exact):
+        return "identical"
+    shown = (image != 0) | (exact != 0)
+    error, peak = (image - exact)[shown], np.percentile(exact[shown], 99)
+    share = np.count_nonzero(np.abs(error) > 1e-3) / error.size
+    return f"{20 * np.log10(peak / np.sqrt(np.mean(error**2))):.1f} dB, {share:.1%} of voxels differ by > 0.001"
+
+
+def main() -> None:
+    """Measure everything and rewrite the page between its marks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--planes", type=int, default=1, help="how many planes the naive way decodes (default: 1)")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    options = parser.parse_args()
+    sections = [f"{machine()}; medians of {options.repeats} turns.\n", work_table()]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, head in (("skull-stripped phantom", False), ("whole-head phantom", True)):
+            subject = Path(folder, name)
+            subject.mkdir()
+            write_phantom(subject, head)
+            sections.append(
+                tables(name, compare_ways(subject, options.ways, options.repeats, options.planes), options.planes)
+            )
+        if data := os.environ.get("HARMONIZATION_TEST_DATA"):
+            subject = Path(folder, "real brain")
+            subject.mkdir()
+            link_real(subject, Path(data))
+            ways = compare_ways(subject, options.ways, options.repeats, options.planes)
+            sections.append(tables("a real brain, sub-ms07 of open_ms_data", ways, options.planes))
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text("\n".join([f"{before}{BEGIN}", "", *sections, f"{END}{after}"]))
+
+
+if __name__ == "__main__":
+    main()

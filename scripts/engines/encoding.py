@@ -1,0 +1,64 @@
+"""Says what the encoders see in the sources of a run, without harmonizing them."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch.utils.data import DataLoader
+
+from ..contrasts import CONTRASTS
+from ..inferers.triplanar import TriPlanarInferer
+from ..io.targets import TargetCode
+from ..networks.haca3 import Haca3
+from .model_weights import ModelWeights
+from .outputs import Outputs
+from .progress import Progress
+from .subjects import Failure, Subject, raise_failures, to_failure
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Writes a table of codes for each subject, and the code of each source, which can be a target of other runs."""
+
+    data_loader: DataLoader
+    network: Haca3
+    inferer: TriPlanarInferer
+    outputs: Outputs
+    weights: ModelWeights
+
+    def run(self) -> None:
+        """Subject by subject; raise at the end if some could not be encoded."""
+        self.weights.load()
+        failures: list[Failure] = []
+        progress = Progress("encode, subjects", len(self.data_loader))
+        with self.outputs.claim():
+            for item in self.data_loader:
+                failure = item if isinstance(item, Failure) else self._try(item)
+                if failure is not None:
+                    failures.append(failure)
+                progress.step()
+        raise_failures(failures, len(self.data_loader), "encoded")
+
+    def _try(self, subject: Subject) -> Failure | None:
+        try:
+            self._encode(subject)
+        except Exception as error:
+            return to_failure(subject.job, error)
+        return None
+
+    @torch.inference_mode()
+    def _encode(self, subject: Subject) -> None:
+        image = subject.data["image"]
+        features = self.inferer.encode(image, self.network, subject.data["available"])
+        codes = []
+        for contrast, native in subject.images.items():
+            channel = CONTRASTS.index(contrast)
+            code = self.network.encode_target(image[None, channel, None], contrast)[0].tolist()
+            theta, eta = code[: self.network.theta], code[self.network.theta :]
+            scale = float(subject.data["scale"][channel])
+            origin, maker = native.path.name, self.weights.code_maker
+            codes.append(TargetCode(contrast, tuple(theta), tuple(eta), scale, origin, maker))
+        for path in self.outputs.write_codes(subject, features, codes):
+            logger.info("%s: %s", subject.job.name, path)

@@ -1,0 +1,51 @@
+"""The weights of a method's networks."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..io.weights import load_weights, seed_weights
+
+
+class ModelWeights:
+    """Fills `networks` from the files `paths`, or, where `random`, with seeded numbers to try the bundle without.
+
+    A method without weights has no networks here. Codes are those of the first network.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[nn.Module] = (),
+        paths: Sequence[str | Path] = (),
+        random: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.networks = networks
+        self.paths = [Path(path) for path in paths]
+        self.random = random
+        self.seed = seed
+        self.code_maker = ""
+
+    def load(self) -> dict[str, Any]:
+        """Fill the networks; return what a sidecar says of the weights."""
+        for network in self.networks:
+            network.eval()
+        if self.random and self.networks:
+            for network in self.networks:
+                seed_weights(network, self.seed)
+            self.code_maker = f"random-{self.seed}"
+            return {"random": True, "seed": self.seed, "sha256": [_state_sha256(network) for network in self.networks]}
+        hashes = [load_weights(network, path) for network, path in zip(self.networks, self.paths, strict=True)]
+        self.code_maker = next(iter(hashes), "")
+        return {path.name: sha256 for path, sha256 in zip(self.paths, hashes, strict=True)}
+
+
+def _state_sha256(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.numpy(force=True).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,208 @@
+"""What a run leaves behind: a BIDS derivatives folder in which every output says where it comes from."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..contrasts import CONTRASTS
+from ..errors import InputError
+from ..inferers.features import SliceFeatures, features_table
+from ..inferers.harmonization import Harmonized
+from ..io.naming import BIDS_IGNORED, GRID_SPACE, OutputNames, sidecar_path
+from ..io.nifti import write_like, write_on_working_grid
+from ..io.resampling import NativeResult, to_native_grid
+from ..io.sources import choose_reference
+from ..io.targets import TargetCode, write_target_code
+from ..io.volumes import write_json, write_text
+from .output_folder import generated_by, refuse_foreign
+from .subjects import Subject
+from .targets import PreparedTarget
+
+# By these an earlier output is recognised.
+MARKER = "dataset_description.json"
+IGNORE = ".bidsignore"
+GENERATOR = "harmonization"
+# The spaces that `space` can name, as BIDS entities.
+SPACES: Mapping[str, tuple[str | None, ...]] = {"native": (None,), "mni": (GRID_SPACE,), "both": (GRID_SPACE, None)}
+# A sidecar holds all that decides an output's voxels, and under this key what was found on the way.
+FOUND = "Found"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Writes volumes, sidecars and tables under `folder`.
+
+    `space` is native, the grid of the reference source; mni, the working grid; or both. The reference is `reference`,
+    else the source of the target's contrast, else T1w, else the first. `maps` are written beside each image. `desc`
+    is the BIDS label of the images.
+    """
+
+    folder: str | Path
+    space: str = "native"
+    maps: Sequence[str] = ()
+    reference: str | None = None
+    desc: str = "harmonized"
+
+    def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise InputError(f"`space` must be one of {', '.join(SPACES)}, got {self.space}")
+        if self.reference is not None and self.reference not in CONTRASTS:
+            raise InputError(f"`reference` must be one of {', '.join(CONTRASTS)}, got {self.reference}")
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Refuse a folder that holds something else, and make it ours unless nothing comes to be in it."""
+        folder = Path(str(self.folder))
+        refuse_foreign(folder, MARKER, GENERATOR)
+        existed = folder.exists()
+        self._write_markers(folder)
+        try:
+            yield
+        finally:
+            if not any(path.is_file() and path.name not in (MARKER, IGNORE) for path in folder.rglob("*")):
+                shutil.rmtree(folder)
+                if existed:
+                    folder.mkdir()
+
+    def _write_markers(self, folder: Path) -> None:
+        content = {
+            "Name": "Harmonized images",
+            "BIDSVersion": "1.9.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": generated_by(GENERATOR),
+        }
+        try:
+            write_json(folder / MARKER, content)
+            write_text(folder / IGNORE, "".join(f"{line}\n" for line in BIDS_IGNORED))
+        except OSError as error:
+            raise InputError(f"`output_dir` must be a folder that can be written, {folder} is not: {error}") from error
+
+    def record(self, subject: Subject, target: PreparedTarget, method: Mapping[str, Any]) -> dict[str, Any]:
+        """All that decides an output's voxels."""
+        return {
+            "Method": method,
+            "Sources": {
+                contrast: {"file": image.path.name, "sha256": image.sha256}
+                for contrast, image in subject.images.items()
+            },
+            "Target": {"contrast": target.contrast, **target.origin},
+            "Reference": self._reference(subject, target),
+        }
+
+    def is_done(self, subject: Subject, target: PreparedTarget, record: Mapping[str, Any]) -> bool:
+        """Whether an earlier run with the same `record` left every volume that is wanted."""
+        return all(_has_record(volume.path, record) for volume in self._volumes(subject, target))
+
+    def write(
+        self, subject: Subject, target: PreparedTarget, result: Harmonized, record: Mapping[str, Any], title: str
+    ) -> list[Path]:
+        """Write the image and the maps of one target and say where; `title` goes into the headers."""
+        arrays = _arrays(result, CONTRASTS.index(record["Reference"]))
+        reference, volumes = subject.images[record["Reference"]], self._volumes(subject, target)
+        natives = {
+            volume.what: to_native_grid(arrays[volume.what], reference, order=0 if volume.what == "imputed" else 3)
+            for volume in volumes
+            if volume.space is None
+        }
+        sidecar = {**record, FOUND: _found(result, arrays, natives.get("image"))}
+        with _refuse_full_or_read_only(volumes[-1].path):
+            for volume in volumes:
+                # Without its sidecar a volume counts as absent, should this run end between the two.
+                sidecar_path(volume.path).unlink(missing_ok=True)
+                if volume.space is None:
+                    write_like(volume.path, natives[volume.what].voxels, reference, title)
+                else:
+                    write_on_working_grid(volume.path, arrays[volume.what], title)
+                write_json(sidecar_path(volume.path), sidecar)
+        return [volume.path for volume in volumes]
+
+    def write_features(self, subject: Subject, features: Mapping[str, SliceFeatures]) -> None:
+        """Write the table of one subject's codes; `features` are by the contrast of the target."""
+        names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
+        header, rows = features_table(features)
+        with _refuse_full_or_read_only(names.features()):
+            write_text(names.features(), "".join("\t".join(row) + "\n" for row in [header, *rows]))
+
+    def write_codes(self, subject: Subject, features: SliceFeatures, codes: Sequence[TargetCode]) -> list[Path]:
+        """Write what the encoders alone say: the table, and each source's code, to be used as a target; say where."""
+        self.write_features(subject, {"": features})
+        names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
+        for code in codes:
+            with _refuse_full_or_read_only(names.code(code.contrast)):
+                write_target_code(names.code(code.contrast), code)
+        return [names.features(), *(names.code(code.contrast) for code in codes)]
+
+    def _reference(self, subject: Subject, target: PreparedTarget) -> str:
+        return choose_reference(subject.images, target.contrast, self.reference)
+
+    def _volumes(self, subject: Subject, target: PreparedTarget) -> list["_Volume"]:
+        """Every volume that is wanted, the images last."""
+        contrast, maps, images = target.contrast, [], []
+        for space in SPACES[self.space]:
+            names = OutputNames(Path(str(self.folder)), subject.job, self.desc, space)
+            images.append(_Volume("image", names.image(contrast), space))
+            if "attention" in self.maps:
+                maps += [_Volume(source, names.attention(contrast, source), space) for source in subject.images]
+            if "uncertainty" in self.maps:
+                maps.append(_Volume("uncertainty", names.uncertainty(contrast), space))
+            if "imputed" in self.maps:
+                maps.append(_Volume("imputed", names.imputed(contrast), space))
+        return maps + images
+
+
+@dataclass(frozen=True)
+class _Volume:
+    """One file; `what` is the image, a map, or the source whose attention map it is."""
+
+    what: str
+    path: Path
+    space: str | None
+
+
+def _arrays(result: Harmonized, reference: int) -> dict[str, np.ndarray]:
+    """The image and the maps that there are, each (X, Y, Z) float32 on the working grid."""
+    values = {"image": result.image[0]}
+    if result.uncertainty is not None:
+        values["uncertainty"] = result.uncertainty[0]
+    if result.foreground is not None and result.visible is not None:
+        values["imputed"] = result.visible[0] & ~result.foreground[reference]
+    if result.attention is not None:
+        values |= dict(zip(CONTRASTS, result.attention, strict=True))
+    return {what: value.float().numpy(force=True) for what, value in values.items()}
+
+
+def _found(result: Harmonized, arrays: Mapping[str, np.ndarray], native: NativeResult | None) -> dict[str, Any]:
+    """What a sidecar tells beside the record."""
+    found: dict[str, Any] = {}
+    if native is not None:
+        found["voxels_outside_network_box"] = int(native.outside.sum())
+        found["foreground_outside_network_box"] = native.foreground_outside
+    if result.visible is not None:
+        found["imputed_share"] = float(arrays["imputed"].sum() / result.visible.sum())
+    if result.features is not None:
+        found["sources"] = result.features.of_volumes()
+    return found
+
+
+def _has_record(path: Path, record: Mapping[str, Any]) -> bool:
+    try:
+        sidecar = json.loads(sidecar_path(path).read_text())
+    except (OSError, ValueError):
+        return False
+    sidecar.pop(FOUND, None)
+    # As JSON has it, tuples being lists.
+    return path.is_file() and sidecar == json.loads(json.dumps(record))
+
+
+@contextmanager
+def _refuse_full_or_read_only(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"output {path} cannot be written: {error}") from error

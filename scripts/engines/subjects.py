@@ -1,0 +1,86 @@
+"""The subjects of a run, read and prepared one by one."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from ..errors import InputError, find_refusal
+from ..io.jobs import Job
+from ..io.nifti import NativeImage
+from ..io.sources import read_sources
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One job's native `images`, and what preprocessing made of them on the working grid.
+
+    `data` has at least `image` (4, X, Y, Z) and `available` (4,).
+    """
+
+    job: Job
+    images: dict[str, NativeImage]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that could not be done, and why."""
+
+    job: Job
+    reason: str
+
+
+class SubjectDataset(Dataset):
+    """One `Subject` for each job; where its files cannot be used, a `Failure`, so that the others go on."""
+
+    def __init__(self, data: Sequence[Job], transform: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        if not data:
+            raise InputError("`data` must hold at least one job, it is empty")
+        self.data = data
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Subject | Failure:
+        job = self.data[index]
+        try:
+            return read_subject(job, self.transform)
+        except Exception as error:
+            return to_failure(job, error)
+
+
+def read_subject(job: Job, transform: Callable[[dict[str, Any]], dict[str, Any]]) -> Subject:
+    """Read and prepare the sources of one job."""
+    sources = read_sources(job.sources)
+    data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
+    return Subject(job, sources.images, transform(data))
+
+
+def to_failure(job: Job, error: Exception) -> Failure:
+    """Input that is refused is explained by its message; anything else may be our mistake and is logged in full."""
+    refusal = find_refusal(error)
+    if refusal is not None:
+        return Failure(job, str(refusal))
+    logger.error("%s failed", job.name, exc_info=error)
+    return Failure(job, f"{type(error).__name__}: {error}")
+
+
+def raise_failures(failures: Sequence[Failure], total: int, done: str) -> None:
+    """Raise an error that lists what went wrong, if anything did; of a single subject, the reason says it all."""
+    if failures and total == 1:
+        raise InputError(failures[0].reason)
+    if failures:
+        lines = [f"{failure.job.name}: {failure.reason}" for failure in failures]
+        raise InputError("\n".join([f"{len(lines)} of {total} subjects could not be {done}:", *lines]))
+
+
+def first(batch: list[Any]) -> Any:
+    """Collates a batch of one: subjects are of different sizes and cannot be stacked."""
+    return batch[0]

@@ -1,0 +1,77 @@
+"""Targets in the form that a method's network takes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..contrasts import CONTRASTS
+from ..errors import InputError
+from ..io.sources import read_sources
+from ..io.targets import TargetCode, TargetSpec
+from .model_weights import ModelWeights
+
+
+class TargetEncoder(Protocol):
+    """What every method's network can do."""
+
+    def encode_target(self, image: Tensor, contrast: str) -> Any:
+        """The code of target images (B, 1, X, Y, Z) of one contrast."""
+
+    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> Any:
+        """The code that is known by its numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTarget:
+    """A network's `code` of one target, the intensity `scale` that 1.0 stands for if known, and where it comes from."""
+
+    contrast: str
+    code: Any
+    scale: float | None
+    origin: dict[str, Any]
+
+
+class TargetPreparation:
+    """Encodes target images, prepared like sources, and hands on stored codes; keeps the `remembered` last images.
+
+    A code means something to the `weights` that made it alone.
+    """
+
+    def __init__(
+        self,
+        network: TargetEncoder,
+        transform: Callable[[dict[str, Any]], dict[str, Any]],
+        weights: ModelWeights,
+        remembered: int = 8,
+    ) -> None:
+        self.network = network
+        self.transform = transform
+        self.weights = weights
+        self._encode = lru_cache(maxsize=remembered)(self._encode_image)
+
+    def __call__(self, target: TargetSpec, contrast: str) -> PreparedTarget:
+        """Prepare the target of one contrast."""
+        if isinstance(target, TargetCode):
+            code = self.network.stored_target(target.theta, target.eta, target.name)
+            if target.weights and target.weights != self.weights.code_maker:
+                raise InputError(
+                    f"target code {target.name} must have been made by the weights of this run,"
+                    f" {self.weights.code_maker}, it is of {target.weights}; encode its image again"
+                )
+            return PreparedTarget(contrast, code, target.scale, asdict(target))
+        return self._encode(target, contrast)
+
+    def _encode_image(self, path: Path, contrast: str) -> PreparedTarget:
+        sources, channel = read_sources({contrast: path}), CONTRASTS.index(contrast)
+        data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
+        data = self.transform(data)
+        # Not around the transform, whose threads would not be in this mode.
+        with torch.inference_mode():
+            code = self.network.encode_target(data["image"][None, channel, None], contrast)
+        scale = float(data["scale"][channel]) if "scale" in data else None
+        return PreparedTarget(contrast, code, scale, {"file": path.name, "sha256": sources.sha256[contrast]})

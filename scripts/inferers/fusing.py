@@ -1,0 +1,74 @@
+"""One volume of the three that the planes gave."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import instance_norm, leaky_relu_, pad
+
+from ..networks.fusion import LEAK, FusionNet
+from ..transforms.intensity_scale import scale_by_percentile
+from ..transforms.orientations import cube_margins
+from .precision import PRECISIONS
+
+
+class MedianFusion:
+    """The median of the planes at each voxel."""
+
+    def __call__(self, planes: Tensor, field_of_view: int, precision: str) -> Tensor:
+        """Planes (3, X, Y, Z) to (X, Y, Z)."""
+        return planes.median(0).values
+
+
+class NetworkFusion:
+    """A fusion net, which sees a cube of `field_of_view` voxels, each plane scaled by its own percentile.
+
+    It works through `slab` layers of the cube at a time: the features of all at once would take 3 GB.
+    """
+
+    def __init__(self, network: FusionNet, slab: int = 32) -> None:
+        self.network = network
+        self.slab = slab
+
+    def __call__(self, planes: Tensor, field_of_view: int, precision: str) -> Tensor:
+        """Planes (3, X, Y, Z) to (X, Y, Z)."""
+        network, dtype = self.network, PRECISIONS[precision]
+        if dtype != torch.float32:
+            network = copy.deepcopy(network).to(dtype)
+        margins = cube_margins(planes.shape[1:], field_of_view)
+        scaled = torch.stack([scale_by_percentile(plane)[0] for plane in planes])
+        # The network's axes are (Z, Y, X).
+        cube = pad(scaled.to(dtype).permute(0, 3, 2, 1), [side for margin in margins for side in margin])
+        fused = self._run(network, cube[None])[0, 0].permute(2, 1, 0).float()
+        for axis, (low, _) in enumerate(margins):
+            fused = fused.narrow(axis, low, planes.shape[axis + 1])
+        return fused
+
+    def _run(self, network: FusionNet, cube: Tensor) -> Tensor:
+        """What `network(cube)` gives."""
+        features = cube
+        for block in network.features:
+            features = self._in_slabs(next(block.children()), [features], halo=1)
+            for channel in features[0]:
+                channel.copy_(leaky_relu_(instance_norm(channel[None, None]), LEAK)[0, 0])
+        return self._in_slabs(network.merge, [cube, features], halo=2)
+
+    def _in_slabs(self, module: Callable[[Tensor], Tensor], inputs: list[Tensor], halo: int) -> Tensor:
+        """`module`, whose receptive field reaches `halo` layers to each side, on the concatenated `inputs`."""
+        depth, output = inputs[0].shape[2], torch.empty(0)
+        for start in range(0, depth, self.slab):
+            stop = min(start + self.slab, depth)
+            low, high = max(start - halo, 0), min(stop + halo, depth)
+            layers = torch.cat([volume[:, :, low:high] for volume in inputs], dim=1)
+            if layers.dtype != torch.float32:
+                # Twice as fast; single precision would be too, but not the same to the last bit.
+                layers = layers.contiguous(memory_format=torch.channels_last_3d)
+            result = module(layers)
+            if start == 0:
+                output = result.new_empty(*result.shape[:2], depth, *result.shape[3:])
+            output[:, :, start:stop] = result[:, :, start - low : stop - low]
+        return output
+
+
+Fusion = MedianFusion | NetworkFusion

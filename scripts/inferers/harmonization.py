@@ -1,0 +1,58 @@
+"""What every method's inferer gives, and the inferer of methods that work on whole volumes."""
+
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from torch import Tensor
+
+from .features import SliceFeatures
+
+
+@dataclass(frozen=True)
+class Harmonized:
+    """One target's result on the working grid.
+
+    A method leaves out what it does not know: `foreground` (4, X, Y, Z) is where each source shows more than
+    background, `visible` (1, X, Y, Z) where the image may differ from 0, `attention` (4, X, Y, Z) the weight of each
+    source, `uncertainty` (1, X, Y, Z) a standard deviation.
+    """
+
+    image: Tensor
+    foreground: Tensor | None = None
+    visible: Tensor | None = None
+    attention: Tensor | None = None
+    uncertainty: Tensor | None = None
+    features: SliceFeatures | None = None
+
+
+class HarmonizationInferer(Inferer):
+    """Harmonizes the sources of one subject to any number of targets; `maps` names what it gives beside the image."""
+
+    maps: Collection[str] = ()
+
+    @abstractmethod
+    def harmonize(
+        self, image: Tensor, network: Any, targets: Sequence[Any], available: Tensor | None = None
+    ) -> list[Harmonized]:
+        """Sources (4, X, Y, Z) to one result for each of `targets`, codes of the network's `encode_target`.
+
+        `available` (4,) says which sources there are; without it, those that are not all zero.
+        """
+
+    def __call__(self, inputs: Tensor, network: Any, target: Any = None, **_: Any) -> Tensor:
+        """Volumes (B, 4, X, Y, Z) to (B, 1, X, Y, Z), all to one `target`; with none, to the network's default."""
+        return torch.stack([self.harmonize(image, network, [target])[0].image for image in inputs])
+
+
+class VolumeInferer(HarmonizationInferer):
+    """For networks that take a subject's volumes as they are."""
+
+    def harmonize(
+        self, image: Tensor, network: Any, targets: Sequence[Any], available: Tensor | None = None
+    ) -> list[Harmonized]:
+        """Call the network once for each target."""
+        return [Harmonized(network(image[None], target)[0]) for target in targets]

@@ -1,0 +1,64 @@
+"""A network made ready to run fast: in a lower precision, compiled."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..networks.haca3 import Haca3
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# Where nearly all the work is. The contrast encoder, the attention and the fused logits stay in single precision.
+HEAVY = ("anatomy_encoder", "artifact_encoder", "decoder")
+
+
+class InPrecision(nn.Module):
+    """Runs `module` in `dtype` between single-precision inputs and outputs."""
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.module = module.to(dtype)
+        self.dtype = dtype
+
+    def forward(self, image: Tensor) -> Tensor:
+        """What the module gives."""
+        return self.module(image.to(self.dtype)).float()
+
+
+class NetworkPreparation:
+    """Gives the network itself in fp32, else a copy whose heavy parts run in `precision`, and compiled if asked for.
+
+    The copy is kept until the network's weights or device change, since compiling takes as long as a volume.
+    """
+
+    def __init__(self, precision: str = "fp32", compiled: bool = False) -> None:
+        if precision not in PRECISIONS:
+            raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}")
+        self.precision = precision
+        self.compiled = compiled
+        self._state: Any = None
+        self._ready: Haca3 | None = None
+
+    def __call__(self, network: Haca3) -> Haca3:
+        """Prepare `network`."""
+        if self.precision == "fp32" and not self.compiled:
+            return network
+        state = id(network), [(parameter.device, _version(parameter)) for parameter in network.parameters()]
+        if self._ready is None or state != self._state:
+            self._state, self._ready = state, copy.deepcopy(network)
+            for name in HEAVY:
+                setattr(self._ready, name, self._prepare(getattr(self._ready, name)))
+        return self._ready
+
+    def _prepare(self, module: nn.Module) -> Callable[..., Any]:
+        if self.precision != "fp32":
+            module = InPrecision(module, PRECISIONS[self.precision])
+        return torch.compile(module) if self.compiled else module
+
+
+def _version(parameter: Tensor) -> int:
+    """How often a parameter was changed: by steps of training and by loading. Inference tensors do not count."""
+    return 0 if parameter.is_inference() else parameter._version

@@ -1,0 +1,156 @@
+"""Slices of a subject's sources through HACA3 in three planes, fused to one volume.
+
+Slices in which no source shows anything are skipped: the output there is 0. The sources are encoded once, however many
+targets are asked for, since a batch of slices is decoded for every target while its anatomy is at hand.
+"""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..contrasts import CONTRASTS
+from ..errors import InputError
+from ..networks.haca3 import Haca3
+from ..transforms.orientations import ORIENTATIONS
+from .features import SliceFeatures, slice_features
+from .fusing import Fusion
+from .harmonization import HarmonizationInferer, Harmonized
+from .plane_pass import PlanePass, Wishes
+from .precision import NetworkPreparation
+
+
+class TriPlanarInferer(HarmonizationInferer):
+    """Decodes in axial, coronal and sagittal slices, and lets `fusion` make one volume of the three.
+
+    `attention` and `uncertainty` ask for these volumes. The uncertainty is the standard deviation over the planes; with
+    `samples` of at least 2, the variance over anatomies drawn from the fused logits, which `seed` decides, is added.
+    A fusion net may put something where no plane has anything; `mask_fused` clears that.
+
+    Where a GPU's memory does not hold a batch, smaller ones are used, and at last the CPU.
+    """
+
+    def __init__(
+        self,
+        fusion: Fusion,
+        precision: str = "fp32",
+        compiled: bool = False,
+        batch_size: int = 1,
+        attention: bool = False,
+        uncertainty: bool = False,
+        samples: int = 0,
+        seed: int = 0,
+        mask_fused: bool = True,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"`batch_size` must be at least 1, got {batch_size}")
+        if samples == 1 or samples < 0:
+            raise InputError(f"`samples` must be 0 or at least 2, got {samples}")
+        if seed < 0:
+            raise InputError(f"`seed` must not be negative, got {seed}")
+        self.fusion = fusion
+        self.precision = precision
+        self.preparation = NetworkPreparation(precision, compiled)
+        self.compiled = compiled
+        self.batch_size = batch_size
+        self.uncertainty = uncertainty
+        self.mask_fused = mask_fused
+        self.wishes = Wishes(attention, samples if uncertainty else 0, seed)
+        self.maps = ("imputed", *["attention"] * attention, *["uncertainty"] * uncertainty)
+
+    @torch.inference_mode()
+    def harmonize(
+        self,
+        image: Tensor,
+        network: Haca3,
+        targets: Sequence[Tensor | None],
+        available: Tensor | None = None,
+    ) -> list[Harmonized]:
+        """Sources (4, X, Y, Z), normalised, to one result for each target code (1, theta + eta)."""
+        device = network.default_target.device
+        codes = [network.default_target if target is None else target.to(device) for target in targets]
+        try:
+            return self._harmonize(image.to(device), network, torch.cat(codes), available)
+        except torch.OutOfMemoryError:
+            if device.type == "cpu":
+                raise
+        # Not before the exception is gone, which holds on to what did fit.
+        torch.cuda.empty_cache()
+        warnings.warn(f"{device} has too little memory for one slice at a time, going on with the CPU", stacklevel=2)
+        return self._harmonize(image.cpu(), copy.deepcopy(network).cpu(), torch.cat(codes).cpu(), available)
+
+    @torch.inference_mode()
+    def encode(self, image: Tensor, network: Haca3, available: Tensor | None = None) -> SliceFeatures:
+        """The codes of the sources (4, X, Y, Z) alone, without decoding anything."""
+        nothing = network.default_target[:0]
+        channels = _channels(image, available)
+        passes = self._passes(image[channels].to(nothing.device), network, nothing)
+        return slice_features(passes, channels, network.theta)
+
+    def _harmonize(self, image: Tensor, network: Haca3, targets: Tensor, available: Tensor | None) -> list[Harmonized]:
+        channels = _channels(image, available)
+        sources = image[channels]
+        passes = self._passes(sources, network, targets)
+        foreground = network.foreground(sources)
+        # The attention knows slices; to it, the volume is one of X * Y rows.
+        rows = foreground[None].flatten(2, 3)
+        visible = network.attention.visible(rows, sources.new_ones(rows.shape[:2])).view(1, *image.shape[1:])
+        results = [self._result(passes, index, channels, visible, network) for index in range(len(targets))]
+        complete = _all_channels(foreground, channels)
+        return [replace(result, foreground=complete) for result in results]
+
+    def _passes(self, sources: Tensor, network: Haca3, targets: Tensor) -> list[PlanePass]:
+        ready = self.preparation(network)
+        passes = [PlanePass(ready, sources, orientation, targets, self.wishes) for orientation in ORIENTATIONS]
+        for plane in passes:
+            self._process(plane)
+        return passes
+
+    def _process(self, plane: PlanePass) -> None:
+        """All of one orientation, in smaller batches where memory is short."""
+        size, remaining = self.batch_size, plane.covered
+        while len(remaining):
+            try:
+                plane.process(remaining[:size])
+                remaining = remaining[size:]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                size //= 2
+
+    def _result(
+        self, passes: list[PlanePass], index: int, channels: Tensor, visible: Tensor, network: Haca3
+    ) -> Harmonized:
+        planes = torch.stack([plane.images[index] for plane in passes])
+        image = self.fusion(planes, network.field_of_view, self.precision)[None]
+        attention = [plane.attention[index] for plane in passes if plane.attention is not None]
+        variances = [plane.variance[index] for plane in passes if plane.variance is not None]
+        uncertainty = None
+        if self.uncertainty:
+            variance = planes.var(0, correction=0)
+            if variances:
+                variance += torch.stack(variances).mean(0)
+            uncertainty = variance.sqrt()[None]
+        return Harmonized(
+            image=image * visible if self.mask_fused else image,
+            visible=visible,
+            attention=_all_channels(torch.stack(attention).mean(0), channels) if attention else None,
+            uncertainty=uncertainty,
+            features=slice_features(passes, channels, network.theta, index),
+        )
+
+
+def _channels(image: Tensor, available: Tensor | None) -> Tensor:
+    """The indices of the sources that there are."""
+    present = image.flatten(1).any(1) if available is None else available.to(image.device, torch.bool)
+    return present.nonzero().flatten()
+
+
+def _all_channels(volumes: Tensor, channels: Tensor) -> Tensor:
+    """The `volumes` of the sources that there are at the places of their contrasts; 0 elsewhere."""
+    complete = volumes.new_zeros(len(CONTRASTS), *volumes.shape[1:])
+    complete[channels] = volumes
+    return complete

@@ -1,0 +1,132 @@
+"""The images of one subject together: what must hold between files, and the stack that networks take."""
+
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..contrasts import CONTRASTS
+from ..errors import InputError
+from .grid import GRID_SHAPE
+from .nifti import NativeImage, read_image
+from .resampling import IDENTITY, to_working_grid
+
+# A field of view is compared with another by this many points along each axis.
+_LATTICE = 17
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """A subject's native images by contrast, and on the working grid their `stack` (4, X, Y, Z) float32.
+
+    A missing contrast is 0 there, and False in `available` (4,).
+    """
+
+    images: dict[str, NativeImage]
+    stack: np.ndarray
+    available: np.ndarray
+
+    @property
+    def sha256(self) -> dict[str, str]:
+        """The hash of every file by contrast."""
+        return {contrast: image.sha256 for contrast, image in self.images.items()}
+
+
+def read_sources(paths: Mapping[str, str | Path]) -> Sources:
+    """Read the images of a subject, which must lie in MNI152 space, and bring them onto the working grid."""
+    images = read_images(paths)
+    available = np.array([contrast in images for contrast in CONTRASTS])
+    return Sources(images, stack_images(images), available)
+
+
+def read_images(paths: Mapping[str, str | Path]) -> dict[str, NativeImage]:
+    """Read the image of each contrast, in the order of CONTRASTS, and refuse those that cannot be of one subject."""
+    checked = _check_paths(paths)
+    with ThreadPoolExecutor(len(checked)) as pool:
+        images = dict(zip(checked, pool.map(read_image, checked.values()), strict=True))
+    hashes = {contrast: image.sha256 for contrast, image in images.items()}
+    _refuse_equal(hashes, "have the same content", checked)
+    _refuse_apart(images)
+    return images
+
+
+def stack_images(images: Mapping[str, NativeImage], to_mni: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+    """The images on the working grid, (4, X, Y, Z) float32; `to_mni` has a contrast's matrix (4, 4) if it needs one."""
+    stack = np.zeros((len(CONTRASTS), *GRID_SHAPE), np.float32)
+
+    def fill(contrast: str) -> None:
+        channel = stack[CONTRASTS.index(contrast)]
+        channel[...] = to_working_grid(images[contrast], (to_mni or {}).get(contrast, IDENTITY))
+        if not channel.any():
+            raise InputError(
+                f"source `{contrast}` must reach into the working grid, but {images[contrast].path} lies wholly outside"
+                " its box: it may not be registered to MNI152"
+            )
+
+    with ThreadPoolExecutor(len(images)) as pool:
+        list(pool.map(fill, images))
+    return stack
+
+
+def choose_reference(available: Collection[str], target: str, override: str | None = None) -> str:
+    """The contrast whose grid a result takes: `override`, else the target's own, else T1w, else the first there is."""
+    if override is not None and override not in available:
+        raise InputError(f"`reference` must be one of the sources {', '.join(available)}, got {override}")
+    if target not in CONTRASTS:
+        raise InputError(f"`target` must be one of {', '.join(CONTRASTS)}, got {target}")
+    return next(contrast for contrast in (override or target, "t1w", *CONTRASTS) if contrast in available)
+
+
+def _check_paths(paths: Mapping[str, Any]) -> dict[str, Path]:
+    """The paths in the order of CONTRASTS."""
+    if not paths:
+        raise InputError(f"a subject must have at least one source of {', '.join(CONTRASTS)}, none is given")
+    for contrast, path in paths.items():
+        if contrast not in CONTRASTS:
+            raise InputError(f"sources must be of the contrasts {', '.join(CONTRASTS)}, got `{contrast}`")
+        if isinstance(path, int | float) and not isinstance(path, bool):
+            raise InputError(
+                f"source `{contrast}` must be a path, but {path} was parsed as a number: write ./{path}, or quote it"
+                f" twice, '\"{path}\"'"
+            )
+        if not isinstance(path, str | PathLike) or not str(path):
+            raise InputError(f"source `{contrast}` must be a path, got {path!r}")
+    checked = {contrast: Path(paths[contrast]) for contrast in CONTRASTS if contrast in paths}
+    _refuse_equal({contrast: path.resolve() for contrast, path in checked.items()}, "are one file", checked)
+    return checked
+
+
+def _refuse_equal(keys: Mapping[str, object], what: str, paths: Mapping[str, Path]) -> None:
+    for first, second in combinations(keys, 2):
+        if keys[first] == keys[second]:
+            pair = f"{paths[first]}, {paths[second]}"
+            raise InputError(f"sources must be different images, but `{first}` and `{second}` {what}: {pair}")
+
+
+def _refuse_apart(images: Mapping[str, NativeImage]) -> None:
+    """Refuse an image whose field of view meets that of no other image."""
+    meeting = {c for pair in combinations(images, 2) if _meet(*(images[c] for c in pair)) for c in pair}
+    for contrast, image in images.items():
+        if len(images) > 1 and contrast not in meeting:
+            raise InputError(
+                f"sources must overlap in space, but `{contrast}` ({image.path}) overlaps none of the others:"
+                " they may be of different sessions or spaces"
+            )
+
+
+def _meet(first: NativeImage, second: NativeImage) -> bool:
+    return _reaches_into(first, second) or _reaches_into(second, first)
+
+
+def _reaches_into(image: NativeImage, other: NativeImage) -> bool:
+    """Whether any point of a lattice over the field of view of `image` lies in that of `other`."""
+    axes = [np.linspace(-0.5, size - 0.5, _LATTICE) for size in image.voxels.shape]
+    points = np.stack([*np.meshgrid(*axes, indexing="ij"), np.ones((_LATTICE,) * 3)]).reshape(4, -1)
+    places = (np.linalg.inv(other.affine) @ image.affine @ points)[:3]
+    upper = np.array(other.voxels.shape)[:, None] - 0.5
+    return bool(((places > -0.5) & (places < upper)).all(axis=0).any())

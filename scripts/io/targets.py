@@ -1,0 +1,222 @@
+"""Targets: what an image is harmonized to, an image or a stored code.
+
+A code file is JSON, and the file of named targets that ships with weights holds such codes by name, one for a contrast:
+
+    {"contrast": "t1w", "theta": [0.3, -1.2], "eta": [0.1, 0.4], "scale": 812.3, "origin": "site 3, mean of 20",
+     "weights": "5d1f..."}
+    {"site_3": {"t1w": {"theta": [0.3, -1.2], "eta": [0.1, 0.4]}, "flair": {"theta": [1.1, 0.2], "eta": [0, 0]}}}
+
+A name that has one contrast may also hold the code as a code file has it.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ..contrasts import BIDS_SUFFIX, CONTRASTS
+from ..errors import InputError
+from .volumes import write_json
+
+_CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
+_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights")
+
+
+@dataclass(frozen=True)
+class TargetCode:
+    """A scanner's contrast `theta` and artifacts `eta`, as one set of weights understands them.
+
+    `scale` is the intensity, the 95th percentile, that 1.0 stands for. `origin` says where the code comes from,
+    `weights` which weights made it, their file's SHA-256 (empty where a person did), and `name` by which name or file
+    the user calls it.
+    """
+
+    contrast: str
+    theta: tuple[float, ...]
+    eta: tuple[float, ...]
+    scale: float | None = None
+    origin: str = ""
+    weights: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.contrast not in CONTRASTS:
+            raise InputError(f"`contrast` must be one of {', '.join(CONTRASTS)}, got {self.contrast!r}")
+        for key, values in (("theta", self.theta), ("eta", self.eta)):
+            if not isinstance(values, tuple) or not values or not all(map(_is_number, values)):
+                raise InputError(f"`{key}` must be a list of finite numbers, got {values!r}")
+        if self.scale is not None and not (_is_number(self.scale) and self.scale > 0):
+            raise InputError(f"`scale` must be a finite number above 0, got {self.scale!r}")
+        for key, text in (("origin", self.origin), ("weights", self.weights)):
+            if not isinstance(text, str):
+                raise InputError(f"`{key}` must be text, got {text!r}")
+
+
+TargetSpec = Path | TargetCode
+NamedTargets = Mapping[str, Mapping[str, TargetCode]]
+
+
+def read_target_code(path: Path | str) -> TargetCode:
+    """Read a code file."""
+    return _to_code(read_json(path, "target code"), f"target code {path}", Path(path).name)
+
+
+def write_target_code(path: Path | str, code: TargetCode) -> None:
+    """Write a code file, which must end in .json to be recognised later."""
+    if Path(path).suffix != ".json":
+        raise InputError(f"a target code must be written to a .json file, got {path}")
+    write_json(path, {key: getattr(code, key) for key in (*_REQUIRED, *_OPTIONAL)})
+
+
+def read_named_targets(path: Path | str) -> dict[str, dict[str, TargetCode]]:
+    """The codes of each name by contrast; none where there is no file, since weights may come without named targets."""
+    if not Path(path).exists():
+        return {}
+    content = read_json(path, "named targets")
+    if not isinstance(content, Mapping):
+        raise InputError(f"named targets {path} must be an object of names, got {content!r}")
+    return {name: _codes_of_name(entry, f"named targets {path}, `{name}`", name) for name, entry in content.items()}
+
+
+def resolve_targets(
+    target: Any, targets: Any, target_contrast: Any, named: NamedTargets, folder: Path = Path()
+) -> dict[str, TargetSpec]:
+    """Targets by contrast, from `target` or `targets` as the command line gives them; `folder` is where paths begin."""
+    if (target is None) == (targets is None):
+        got = "neither" if target is None else "both"
+        raise InputError(f"exactly one of `target` and `targets` must be given, got {got}")
+    if target is None:
+        if target_contrast is not None:
+            raise InputError(f"`target_contrast` belongs to `target`, got {target_contrast!r} beside `targets`")
+        chosen = by_contrast(targets, "targets")
+        return {contrast: resolve_target(value, contrast, named, folder) for contrast, value in chosen.items()}
+    if target_contrast is None:
+        target_contrast = _contrast_of_target(target, named, folder)
+    elif target_contrast not in CONTRASTS:
+        raise InputError(f"`target_contrast` must be one of {', '.join(CONTRASTS)}, got {target_contrast!r}")
+    return {target_contrast: resolve_target(target, target_contrast, named, folder)}
+
+
+def resolve_target(value: Any, contrast: str, named: NamedTargets, folder: Path = Path()) -> TargetSpec:
+    """What `value` stands for as the target of one contrast: a named code, a code file, or else an image."""
+    found = _find(value, named, folder)
+    if isinstance(found, Path):
+        return found
+    if contrast not in found:
+        raise InputError(f"target `{value}` is a code of {', '.join(found)} and cannot be the target of {contrast}")
+    return found[contrast]
+
+
+def by_contrast(values: Any, key: str) -> dict[str, str]:
+    """Check a dict that the command line or a file gives for `key`: texts by contrast; None is an absent contrast."""
+    if not isinstance(values, Mapping) or all(value is None for value in values.values()):
+        example = "{'t1w': 'a.nii.gz', 'flair': 'b.nii.gz'}"
+        raise InputError(f'`{key}` must give a value for each contrast, like --{key} "{example}", got {values!r}')
+    refuse_unknown(values, CONTRASTS, f"contrast of `{key}`")
+    given = ((contrast, values.get(contrast)) for contrast in CONTRASTS)
+    return {contrast: as_text(value, f"{key} {contrast}") for contrast, value in given if value is not None}
+
+
+def as_text(value: Any, key: str) -> str:
+    """Refuse what is not text: the command line reads 1e2 and 0x10 as numbers, which do not come back as written."""
+    if not isinstance(value, str | Path):
+        way_out = "; put what you wrote in quotes, on the command line in two pairs: \"'...'\""
+        raise InputError(f"`{key}` must be text, got {value!r}{way_out if isinstance(value, int | float) else ''}")
+    if not str(value).strip():
+        raise InputError(f"`{key}` must not be empty")
+    return str(value)
+
+
+def as_path(text: str, folder: Path = Path()) -> Path:
+    """A path as the user wrote it, relative ones beginning in `folder`; inside a dict no shell has expanded the `~`."""
+    return folder / os.path.expanduser(text)
+
+
+def read_json(path: Path | str, what: str) -> Any:
+    """Read a JSON file; refuse, as `what`, one that is none."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{what} {path} must be a readable JSON file: {error}") from error
+
+
+def refuse_unknown(names: Any, known: tuple[str, ...], what: str) -> None:
+    """Refuse the first of `names` that is not `known`, with the nearest one that is."""
+    for name in names:
+        if name not in known:
+            nearest = get_close_matches(str(name), known, n=1, cutoff=0)[0]
+            raise InputError(f"unknown {what} `{name}`; did you mean `{nearest}`? Known are {', '.join(known)}")
+
+
+def _find(value: Any, named: NamedTargets, folder: Path) -> Path | Mapping[str, TargetCode]:
+    """An image, or the codes by contrast."""
+    text = as_text(value, "target")
+    if text in named:
+        return named[text]
+    path = as_path(text, folder)
+    if path.suffix == ".json":
+        code = read_target_code(path)
+        return {code.contrast: code}
+    if path.is_file() or path.name.endswith((".nii", ".nii.gz")):
+        return path
+    names = f"a name ({', '.join(named)})" if named else "a name (these weights come with none)"
+    raise InputError(f"target `{text}` must be {names}, a code file (.json) or an image (.nii, .nii.gz)")
+
+
+def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
+    found = _find(value, named, folder)
+    contrasts = [_contrast_of_name(found)] if isinstance(found, Path) else list(found)
+    if len(contrasts) == 1 and contrasts[0] is not None:
+        return contrasts[0]
+    suffixes = ", ".join(f"_{suffix}" for suffix in _CONTRAST_OF_SUFFIX)
+    reason = f"has codes of {', '.join(found)}" if isinstance(found, Mapping) else f"does not end in one of {suffixes}"
+    way_out = f"say which contrast is meant with `target_contrast`, one of {', '.join(CONTRASTS)}"
+    raise InputError(f"target `{value}` {reason}: {way_out}")
+
+
+def _contrast_of_name(image: Path) -> str | None:
+    """The contrast of a BIDS suffix; FLAIR_to_T1w.nii.gz is no T1w image, though it ends like one."""
+    *others, suffix = image.name.split(".nii")[0].split("_")
+    if {known.lower() for known in _CONTRAST_OF_SUFFIX} & {word.lower() for word in others}:
+        return None
+    return _CONTRAST_OF_SUFFIX.get(suffix)
+
+
+def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, TargetCode]:
+    if isinstance(entry, Mapping) and "theta" in entry:
+        code = _to_code(entry, where, name)
+        return {code.contrast: code}
+    if not isinstance(entry, Mapping) or not entry:
+        raise InputError(f"{where} must hold codes by contrast, got {entry!r}")
+    codes = {}
+    for contrast, content in entry.items():
+        code = _to_code({"contrast": contrast} | content if isinstance(content, dict) else content, where, name)
+        if code.contrast != contrast:
+            raise InputError(f"{where}: the code under `{contrast}` must be of that contrast, it is of {code.contrast}")
+        codes[contrast] = code
+    return codes
+
+
+def _to_code(content: Any, where: str, name: str) -> TargetCode:
+    """Check and convert what JSON holds; errors begin with `where`."""
+    try:
+        if not isinstance(content, Mapping):
+            raise InputError(f"a code must be an object with {', '.join(_REQUIRED)}, got {content!r}")
+        refuse_unknown(content, (*_REQUIRED, *_OPTIONAL), "key")
+        missing = [key for key in _REQUIRED if key not in content]
+        if missing:
+            raise InputError(f"a code must have {', '.join(_REQUIRED)}, `{missing[0]}` is missing")
+        theta, eta = (tuple(v) if isinstance(v, list) else v for v in (content["theta"], content["eta"]))
+        optional = {key: content[key] for key in _OPTIONAL if key in content}
+        return TargetCode(content["contrast"], theta, eta, name=name, **optional)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    """Whether JSON can hold it as a number and a float can too; NaN compares as False."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

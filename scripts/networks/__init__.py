@@ -1,0 +1,1 @@
+"""The methods' networks, one file for each."""

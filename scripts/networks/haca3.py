@@ -1,0 +1,189 @@
+"""HACA3 (Zuo et al. 2023), and HACA3+ (Hays et al. 2026) when its attention is foreground-aware.
+
+A slice x of contrast c is taken apart into
+
+    beta    anatomy: a one-hot map over K classes, from logits (K, H, W)             `anatomy_encoder`
+    theta   contrast: what the scanner and its protocol make of tissue, in R^2       `contrast_encoder`
+    eta     artifacts: how much of which kind, in R^2; the norm is their severity     `artifact_encoder`
+
+and the image of the target's contrast is put together from
+
+    alpha   the weight of each source at each pixel, from its (theta, eta) and the target's     `attention`
+    beta*   the anatomy that the weighted logits agree on                                       `fuse`
+    x*      the decoder's image of (beta*, theta of the target)                                 `decode`
+
+Letters in shapes: B slices, C sources, K anatomy classes, H and W the field of view. A code is (theta, eta).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gumbel_softmax
+
+from ..errors import InputError
+from ..transforms.orientations import frame, plane_view
+from .attention import SourceAttention
+from .unet import ConvBlock, UNet
+
+# The plane from which the code of a target is read, whatever plane is decoded.
+TARGET_ORIENTATION = "coronal"
+
+
+class ContrastEncoder(nn.Module):
+    """(B, 1, H, W) -> mean and log-variance of theta, each (B, theta)."""
+
+    def __init__(self, field_of_view: int, theta: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            ConvBlock(1, 32, kernel=17, stride=9, padding=4),
+            ConvBlock(32, 64, kernel=4, stride=2, padding=1),
+            ConvBlock(64, 64, kernel=4, stride=2, padding=1),
+        )
+        # 224 pixels come down to 6; the last convolution takes them all.
+        remaining = ((field_of_view + 8 - 17) // 9 + 1) // 2 // 2
+        self.mean = nn.Sequential(ConvBlock(64, 32), nn.Conv2d(32, theta, remaining))
+        self.log_variance = nn.Sequential(ConvBlock(64, 32), nn.Conv2d(32, theta, remaining))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance."""
+        features = self.features(image)
+        return self.mean(features).flatten(1), self.log_variance(features).flatten(1)
+
+
+class ArtifactEncoder(nn.Module):
+    """(B, 1, H, W) -> eta (B, eta)."""
+
+    def __init__(self, field_of_view: int, eta: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(ConvBlock(1, 16, kernel=5, padding=2), ConvBlock(16, 64))
+        self.summary = nn.Sequential(
+            ConvBlock(64 + 1, 32, kernel=32, stride=32, padding=0), nn.Conv2d(32, eta, field_of_view // 32)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The code."""
+        return self.summary(torch.cat([self.features(image), image], dim=1)).flatten(1)
+
+
+class Haca3(nn.Module):
+    """The whole network; `attention` decides whether it is HACA3 or HACA3+.
+
+    A pixel is foreground where the normalised image exceeds `foreground_threshold`. `default_target` is the code that
+    is used where no target is given. The code of a target image is the mean over `target_slices` neighbouring coronal
+    slices: from `first_target_slice` on, or those that together show most foreground.
+    """
+
+    default_target: Tensor
+    if TYPE_CHECKING:
+        # TorchScript reads annotations and does not know this one.
+        attention: SourceAttention
+
+    def __init__(
+        self,
+        attention: SourceAttention,
+        field_of_view: int = 224,
+        anatomy_classes: int = 5,
+        theta: int = 2,
+        eta: int = 2,
+        anatomy_base: int = 8,
+        decoder_base: int = 16,
+        foreground_threshold: float = 1e-2,
+        target_slices: int = 20,
+        first_target_slice: int | None = None,
+    ) -> None:
+        super().__init__()
+        if field_of_view < 96 or field_of_view % 32:
+            raise ValueError(f"`field_of_view` must be a multiple of 32 and at least 96, got {field_of_view}")
+        self.field_of_view = field_of_view
+        self.anatomy_classes = anatomy_classes
+        self.theta = theta
+        self.foreground_threshold = foreground_threshold
+        self.target_slices = target_slices
+        self.first_target_slice = first_target_slice
+        self.anatomy_encoder = UNet(1, anatomy_classes, anatomy_base)
+        self.contrast_encoder = ContrastEncoder(field_of_view, theta)
+        self.artifact_encoder = ArtifactEncoder(field_of_view, eta)
+        self.attention = attention
+        self.decoder = UNet(1 + theta, 1, decoder_base)
+        self.register_buffer("default_target", torch.zeros(1, theta + eta))
+
+    def forward(self, image: Tensor, target: Tensor | None = None, available: Tensor | None = None) -> Tensor:
+        """Sources (B, C, H, W) to the target's image (B, 1, H, W); `target` (B or 1, theta + eta).
+
+        `available` (B, C) tells a source that is there but empty in this slice from one that is missing; without it
+        every source that shows any foreground is available.
+        """
+        foreground = self.foreground(image)
+        if available is None:
+            available = foreground.flatten(2).any(2)
+        available = available.to(image.dtype)
+        if target is None:
+            target = self.default_target
+        target = target.expand(image.shape[0], -1)
+        logits = self.encode_anatomy(image)
+        weights = self.attention(target, self.encode_code(image), foreground, available)
+        visible = self.attention.visible(foreground, available)
+        return self.decode(self.fuse(logits, weights), target, visible)
+
+    @torch.jit.unused
+    def encode_target(self, image: Tensor, contrast: str) -> Tensor:
+        """Codes (B, theta + eta) of normalised target volumes (B, 1, X, Y, Z); `contrast` makes no difference."""
+        return torch.cat([self._encode_volume(volume) for volume in image[:, 0]])
+
+    @torch.jit.unused
+    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> Tensor:
+        """The code (1, theta + eta) of a target that is known by its numbers."""
+        lengths, expected = (len(theta), len(eta)), (self.theta, self.default_target.shape[1] - self.theta)
+        if lengths != expected:
+            raise InputError(f"target code {name} must have {expected} numbers of theta and eta, it has {lengths}")
+        return self.default_target.new_tensor([[*theta, *eta]])
+
+    @torch.jit.unused
+    def _encode_volume(self, volume: Tensor) -> Tensor:
+        slices = plane_view(volume, TARGET_ORIENTATION)
+        first = self.first_target_slice
+        if first is None:
+            windows = self.foreground(slices).sum((1, 2)).unfold(0, self.target_slices, 1).sum(1)
+            fullest = (windows == windows.max()).nonzero().flatten()
+            # The middle one where several are equally full, as in a small image.
+            first = int(fullest[len(fullest) // 2])
+        central = frame(slices[first : first + self.target_slices], TARGET_ORIENTATION, self.field_of_view)
+        code = self.encode_code(central.to(self.default_target.device).unsqueeze(1))
+        return code.mean(0)
+
+    def foreground(self, image: Tensor) -> Tensor:
+        """Where sources (B, C, H, W) show more than background."""
+        return image > self.foreground_threshold
+
+    def encode_anatomy(self, image: Tensor) -> Tensor:
+        """Logits of beta (B, C, K, H, W) of the sources (B, C, H, W)."""
+        return self.anatomy_encoder(image.flatten(0, 1).unsqueeze(1)).unflatten(0, image.shape[:2])
+
+    def encode_code(self, image: Tensor) -> Tensor:
+        """Codes (B, C, theta + eta) of the sources (B, C, H, W); theta is the mean of its distribution."""
+        slices = image.flatten(0, 1).unsqueeze(1)
+        code = torch.cat([self.contrast_encoder(slices)[0], self.artifact_encoder(slices)], dim=1)
+        return code.unflatten(0, image.shape[:2])
+
+    def fuse(self, logits: Tensor, weights: Tensor, noise: Tensor | None = None) -> Tensor:
+        """beta* as one channel (B, 1, H, W): class k of the weighted logits has the value k / K.
+
+        The one-hot map is drawn with Gumbel noise in training (HACA3, Eq. 1) and is the most likely class otherwise;
+        `noise` (B, K, H, W) makes that a draw too.
+        """
+        fused = (logits * weights.unsqueeze(2)).sum(1)  # HACA3, Eq. 4
+        if noise is not None:
+            fused = fused + noise
+        if not self.training:
+            return fused.argmax(1, keepdim=True).to(fused.dtype) / self.anatomy_classes
+        anatomy = gumbel_softmax(fused, tau=1.0, hard=True, dim=1)
+        values = torch.arange(self.anatomy_classes, device=fused.device, dtype=fused.dtype) / self.anatomy_classes
+        return (anatomy * values.view(1, -1, 1, 1)).sum(1, keepdim=True)
+
+    def decode(self, anatomy: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+        """The image (B, 1, H, W) of `anatomy` (B, 1, H, W) in the contrast of `target`, 0 outside `visible`."""
+        theta = target[:, : self.theta].unsqueeze(-1).unsqueeze(-1)
+        maps = theta.expand(-1, -1, anatomy.shape[2], anatomy.shape[3])
+        return self.decoder(torch.cat([anatomy, maps], dim=1)).relu() * visible

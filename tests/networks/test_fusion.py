@@ -1,0 +1,29 @@
+import torch
+
+from scripts.networks.fusion import FusionNet
+
+
+def test_three_volumes_become_one_of_the_same_size():
+    assert FusionNet()(torch.rand(2, 3, 6, 8, 10)).shape == (2, 1, 6, 8, 10)
+
+
+def test_number_of_parameters_is_the_published_one():
+    assert sum(parameter.numel() for parameter in FusionNet().parameters()) == 12_785
+
+
+def test_volumes_reach_the_last_layers_beside_their_features():
+    network = FusionNet()
+    volumes = torch.randn(1, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in network.merge.parameters():
+            parameter.zero_()
+        network.merge[0].weight[0, 1, 1, 1, 1] = 1
+        network.merge[2].weight[0, 0, 1, 1, 1] = 1
+        assert torch.equal(network(volumes)[:, 0], volumes[:, 1].clamp(min=0))
+
+
+def test_output_is_never_negative():
+    network = FusionNet()
+    with torch.no_grad():
+        network.merge[2].bias.fill_(-100)
+    assert not network(torch.rand(1, 3, 4, 4, 4)).any()
