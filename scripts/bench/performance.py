@@ -11,7 +11,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..contrasts import BIDS_SUFFIX
 from ..inferers.precision import PRECISIONS
 from ..io.nifti import write_on_working_grid
+from ..io.volumes import write_text
 from ..networks.attention import CodeAttention, ForegroundAttention
 from ..networks.fusion import FusionNet
 from ..networks.haca3 import Haca3
@@ -78,7 +79,7 @@ def compare_ways(subject: Path, ways: Sequence[str], repeats: int, planes: int) 
         for _ in range(repeats):
             for way in ways:
                 measured[way].append(run_way(way, subject, results, planes=planes))
-                print(f"{subject.name}, {way}: {measured[way][-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
+                print(subject.name, way, json.dumps(measured[way][-1]), file=sys.stderr, flush=True)
         table = {way: _medians(runs) for way, runs in measured.items()}
         exact = np.load(results / "fp32.npz")
         for way in ways:
@@ -177,31 +178,48 @@ def _likeness(image: np.ndarray, exact: np.ndarray) -> str:
     return f"{20 * np.log10(peak / np.sqrt(np.mean(error**2))):.1f} dB, {share:.1%} of voxels differ by > 0.001"
 
 
+def subjects(folder: Path, wanted: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Heading and folder of each wanted subject; the real one only where its images are set."""
+    data = os.environ.get("HARMONIZATION_TEST_DATA")
+    makers: dict[str, Callable[[Path], None]] = {
+        "skull-stripped phantom": lambda place: write_phantom(place, head=False),
+        "whole-head phantom": lambda place: write_phantom(place, head=True),
+    }
+    if data:
+        makers["real brain (sub-ms07 of open_ms_data)"] = lambda place: link_real(place, Path(data))
+    for heading, make in makers.items():
+        if heading.split()[0] in wanted:
+            place = folder / heading.split()[0]
+            place.mkdir()
+            make(place)
+            yield heading, place
+
+
 def main() -> None:
     """Measure everything and rewrite the page between its marks."""
+    kinds = ["skull-stripped", "whole-head", "real"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--planes", type=int, default=1, help="how many planes the naive way decodes (default: 1)")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--subjects", nargs="+", default=kinds, choices=kinds)
     options = parser.parse_args()
-    sections = [f"{machine()}; medians of {options.repeats} turns.\n", work_table()]
+    sections = [f"{machine()}; {_turns(options.repeats)}.\n", work_table()]
     with tempfile.TemporaryDirectory() as folder:
-        for name, head in (("skull-stripped phantom", False), ("whole-head phantom", True)):
-            subject = Path(folder, name)
-            subject.mkdir()
-            write_phantom(subject, head)
-            sections.append(
-                tables(name, compare_ways(subject, options.ways, options.repeats, options.planes), options.planes)
-            )
-        if data := os.environ.get("HARMONIZATION_TEST_DATA"):
-            subject = Path(folder, "real brain")
-            subject.mkdir()
-            link_real(subject, Path(data))
-            ways = compare_ways(subject, options.ways, options.repeats, options.planes)
-            sections.append(tables("a real brain, sub-ms07 of open_ms_data", ways, options.planes))
+        for heading, place in subjects(Path(folder), options.subjects):
+            ways = compare_ways(place, options.ways, options.repeats, options.planes)
+            sections.append(tables(heading, ways, options.planes))
+            _write_page(sections)
+
+
+def _turns(repeats: int) -> str:
+    return "one turn" if repeats == 1 else f"medians of {repeats} turns"
+
+
+def _write_page(sections: Sequence[str]) -> None:
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text("\n".join([f"{before}{BEGIN}", "", *sections, f"{END}{after}"]))
+    write_text(PAGE, "\n".join([f"{before}{BEGIN}", "", *sections, f"{END}{after}"]))
 
 
 if __name__ == "__main__":

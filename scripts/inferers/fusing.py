@@ -34,8 +34,9 @@ class NetworkFusion:
     def __call__(self, planes: Tensor, field_of_view: int, precision: str) -> Tensor:
         """Planes (3, X, Y, Z) to (X, Y, Z)."""
         network, dtype = self.network, PRECISIONS[precision]
-        if dtype != torch.float32:
-            network = copy.deepcopy(network).to(dtype)
+        here = next(network.parameters())
+        if (here.dtype, here.device) != (dtype, planes.device):
+            network = copy.deepcopy(network).to(planes.device, dtype)
         margins = cube_margins(planes.shape[1:], field_of_view)
         scaled = torch.stack([scale_by_percentile(plane)[0] for plane in planes])
         # The network's axes are (Z, Y, X).

@@ -37,10 +37,12 @@ class PlanePass:
         targets, grid = len(self.targets), self.sources.shape[1:]
         self.slices = plane_view(self.sources, self.orientation)
         channels, count = self.slices.shape[:2]
+        foreground = self.network.foreground(self.sources)
+        # The attention knows slices; to it, the volume is one of X * Y rows.
+        visible = self.network.attention.visible(foreground[None].flatten(2, 3), self.sources.new_ones(1, channels))
+        self.visible = plane_view(visible.view(grid), self.orientation).sum((1, 2))
+        self.areas = plane_view(foreground, self.orientation).sum((2, 3)).T
         # Only where the output may differ from 0 is there anything to compute.
-        foreground = self.network.foreground(self.slices).transpose(0, 1)
-        self.visible = self.network.attention.visible(foreground, self.sources.new_ones(count, channels)).sum((1, 2, 3))
-        self.areas = foreground.sum((2, 3))
         self.covered = self.visible.nonzero().flatten()
         self.codes = self.sources.new_zeros(count, channels, self.network.default_target.shape[1])
         self.shares = self.sources.new_zeros(targets, count, channels)

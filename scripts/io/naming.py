@@ -7,9 +7,10 @@
     _desc-D_features.tsv                                    codes of the sources' slices, a row for each
     _desc-code_T1w.json                                     code of the source T1w, which can be a target
 
-D is "harmonized", "encoded" where nothing was, or what else is to be seen at a glance, such as "meaningless". Beside each lies a JSON sidecar.
-Without a space an image lies on the subject's own grid. BIDS has no name for such maps and tables yet: the maps follow
-the usage of its drafted extension for statistics, and end in no contrast, so that nobody takes them for images.
+D is "harmonized", or "encoded" for a table alone, or what else is to be seen at a glance, such as "meaningless". Beside
+each volume lies a JSON sidecar. Without a space an image lies on the subject's own grid. BIDS has no name for such maps
+and tables yet: the maps follow the usage of its drafted extension for statistics, and end in no contrast, so that
+nobody takes them for images.
 """
 
 from dataclasses import dataclass
