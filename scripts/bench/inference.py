@@ -22,9 +22,9 @@ from monai.transforms import Compose
 
 from ..inferers.fusing import NetworkFusion
 from ..inferers.triplanar import TriPlanarInferer
-from ..io.nifti import write_like
+from ..io.nifti import NativeImage, write_like
 from ..io.resampling import to_native_grid
-from ..io.sources import Sources, read_sources
+from ..io.sources import read_sources
 from ..io.weights import seed_weights
 from ..networks.attention import CodeAttention, ForegroundAttention
 from ..networks.fusion import FusionNet
@@ -58,10 +58,11 @@ class KeepingFusion(NetworkFusion):
 
 
 class Clock:
-    """Seconds spent in each stage."""
+    """Seconds spent in each stage, and how often it was entered."""
 
     def __init__(self) -> None:
         self.stages: dict[str, float] = defaultdict(float)
+        self.calls: dict[str, int] = defaultdict(int)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -69,6 +70,7 @@ class Clock:
         start = perf_counter()
         yield
         self.stages[name] += perf_counter() - start
+        self.calls[name] += 1
 
     def watch(self, owner: Any, method: str, name: str) -> None:
         """Count the calls of a class's method from now on."""
@@ -97,10 +99,14 @@ def measure(way: str, subject: Path, results: Path, targets: int, planes: int) -
         clock.watch(NetworkFusion, "__call__", "fusion")
     start = perf_counter()
     with clock.stage("load, scale, background"):
-        sources, image, available = _load({contrast: subject / f"{contrast}.nii.gz" for contrast in SOURCES})
+        native, image, available = _load({contrast: subject / f"{contrast}.nii.gz" for contrast in SOURCES})
         target = _load({"t1w": subject / "target.nii.gz"})[1]
-    code = network.encode_target(target[None, :1], "t1w")
+    with torch.inference_mode():
+        code = network.encode_target(target[None, :1], "t1w")
+    del target
+    # What the target took belongs to no source.
     clock.stages.pop("encode code", None)
+    clock.calls.pop("encode code", None)
     if way == "naive":
         volumes, volume = _naive(image[available], network, fusion, code, planes, clock)
         plane = volumes[0]
@@ -108,22 +114,22 @@ def measure(way: str, subject: Path, results: Path, targets: int, planes: int) -
         volume = inferer.harmonize(image, network, [code] * targets, available)[0].image[0]
         plane = keeping.plane
     with clock.stage("back to the grid, write"):
-        native = to_native_grid(volume.numpy(), sources.images["t1w"])
-        write_like(results / f"{way}.nii.gz", native.voxels, sources.images["t1w"], "bench")
+        write_like(results / f"{way}.nii.gz", to_native_grid(volume.numpy(), native).voxels, native, "bench")
     seconds = perf_counter() - start + clock.stages.pop("not run", 0.0)
     np.savez(results / f"{way}.npz", image=volume.numpy(), plane=plane.numpy())
     return {
         "seconds": seconds,
         "stages": clock.stages,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "visible": int((image[available] > network.foreground_threshold).any(0).sum()),
+        "calls": clock.calls,
     }
 
 
-def _load(paths: dict[str, Path]) -> tuple[Sources, torch.Tensor, torch.Tensor]:
+def _load(paths: dict[str, Path]) -> tuple[NativeImage, torch.Tensor, torch.Tensor]:
+    """The native T1w image, all sources as the network takes them, and which there are."""
     sources = read_sources(paths)
     data = PREPROCESSING({"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)})
-    return sources, data["image"], data["available"]
+    return sources.images["t1w"], data["image"], data["available"]
 
 
 @torch.inference_mode()

@@ -38,9 +38,10 @@ class NetworkFusion:
         if (here.dtype, here.device) != (dtype, planes.device):
             network = copy.deepcopy(network).to(planes.device, dtype)
         margins = cube_margins(planes.shape[1:], field_of_view)
-        scaled = torch.stack([scale_by_percentile(plane)[0] for plane in planes])
+        scaled = torch.stack([scale_by_percentile(plane, name="a decoded plane")[0].to(dtype) for plane in planes])
         # The network's axes are (Z, Y, X).
-        cube = pad(scaled.to(dtype).permute(0, 3, 2, 1), [side for margin in margins for side in margin])
+        cube = pad(scaled.permute(0, 3, 2, 1), [side for margin in margins for side in margin])
+        del scaled
         fused = self._run(network, cube[None])[0, 0].permute(2, 1, 0).float()
         for axis, (low, _) in enumerate(margins):
             fused = fused.narrow(axis, low, planes.shape[axis + 1])

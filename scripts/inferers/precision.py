@@ -39,16 +39,17 @@ class NetworkPreparation:
             raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}")
         self.precision = precision
         self.compiled = compiled
-        self._state: Any = None
+        self._network: Haca3 | None = None
+        self._state: list[Any] = []
         self._ready: Haca3 | None = None
 
     def __call__(self, network: Haca3) -> Haca3:
         """Prepare `network`."""
         if self.precision == "fp32" and not self.compiled:
             return network
-        state = id(network), [(parameter.device, _version(parameter)) for parameter in network.parameters()]
-        if self._ready is None or state != self._state:
-            self._state, self._ready = state, copy.deepcopy(network)
+        state = [(parameter.device, _version(parameter)) for parameter in network.parameters()]
+        if self._ready is None or self._network is not network or state != self._state:
+            self._network, self._state, self._ready = network, state, copy.deepcopy(network)
             for name in HEAVY:
                 setattr(self._ready, name, self._prepare(getattr(self._ready, name)))
         return self._ready

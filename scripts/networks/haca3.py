@@ -150,8 +150,9 @@ class Haca3(nn.Module):
             # The middle one where several are equally full, as in a small image.
             first = int(fullest[len(fullest) // 2])
         central = frame(slices[first : first + self.target_slices], TARGET_ORIENTATION, self.field_of_view)
-        code = self.encode_code(central.to(self.default_target.device).unsqueeze(1))
-        return code.mean(0)
+        # One at a time: the features of all at once would take 1 GB.
+        slices = central.to(self.default_target.device).unsqueeze(1).split(1)
+        return torch.cat([self.encode_code(image) for image in slices]).mean(0)
 
     def foreground(self, image: Tensor) -> Tensor:
         """Where sources (B, C, H, W) show more than background."""

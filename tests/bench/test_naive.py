@@ -1,0 +1,27 @@
+import torch
+
+from scripts.bench import naive
+from scripts.inferers.fusing import NetworkFusion
+from scripts.inferers.plane_pass import PlanePass
+from scripts.networks.fusion import FusionNet
+
+from ..inferers.small import small_haca3_plus, small_subject
+
+
+@torch.inference_mode()
+def test_naive_way_decodes_what_the_inferer_decodes():
+    # The plane whose rows are reversed.
+    orientation = "coronal"
+    network, sources = small_haca3_plus(), small_subject()
+    sources = sources[sources.flatten(1).any(1)]
+    target = torch.tensor([[0.5, -1.0, 0.2, 0.3]]).to(sources)
+    plane = PlanePass(network, sources, orientation, target)
+    plane.process(plane.covered)
+    torch.testing.assert_close(naive.decode_plane(sources, network, target, orientation), plane.images[0])
+
+
+@torch.inference_mode()
+def test_naive_way_fuses_what_the_inferer_fuses():
+    network, planes = FusionNet().eval(), torch.rand(3, 20, 24, 22)
+    expected = NetworkFusion(network)(planes, field_of_view=32, precision="fp32")
+    torch.testing.assert_close(naive.fuse_planes(list(planes), network, field_of_view=32), expected)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from scripts.bench.performance import Machine, _likeness, tables
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    return Machine()
+
+
+def test_work_of_the_network_is_counted(machine):
+    gflop = machine.gflop
+    # Worked out from the sizes of the published convolutions.
+    assert gflop["encode anatomy"] == pytest.approx(6.5, abs=0.1)
+    assert gflop["encode code"] == pytest.approx(1.2, abs=0.1)
+    assert gflop["decode"] == pytest.approx(26, abs=0.5)
+
+
+def test_table_compares_with_the_naive_way(machine, monkeypatch):
+    monkeypatch.setattr(machine, "peaks", {"fp32": 100.0, "bf16": 400.0})
+    monkeypatch.setattr(machine, "gflop", {"encode anatomy": 6.0, "encode code": 1.0, "decode": 25.0})
+    stages = {"encode anatomy": 10.0, "encode code": 2.0, "decode": 8.0}
+    calls = {"encode anatomy": 100, "encode code": 100, "decode": 50}
+    ways = {
+        "naive": {"seconds": 100.0, "peak_gib": 5.0, "likeness": "identical", "stages": {"all slices": 90.0}},
+        "bf16": {
+            "seconds": 20.0,
+            "peak_gib": 1.5,
+            "likeness": "50 dB",
+            "second": 0.4,
+            "stages": stages,
+            "calls": calls,
+        },
+    }
+    lines = tables("subject", ways, 3, machine).splitlines()
+    # 100 * 6 + 100 * 1 + 50 * 25 GFLOP in 20 s, of 400 a second.
+    assert "| bf16 | 20.0 | 5.0 | 1.50 | 40% | 24% | 50 dB |" in lines
+    assert "| naive | 90.0 | 0.0 | 0.0 | 0.0 |" in lines
+
+
+def test_likeness_is_the_psnr_to_the_99th_percentile():
+    exact = np.ones(1000)
+    assert _likeness(exact, exact) == "identical"
+    assert _likeness(exact + 0.01, exact) == "40.0 dB, 100.0% of voxels differ by > 0.001"
