@@ -10,6 +10,8 @@ Arguments are `query` (B, D), `keys` (B, C, D), `foreground` (B, C, H, W) and `a
 sum to 1 over the sources.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -44,16 +46,16 @@ class CodeAttention(nn.Module):
         return (scores / temperature).masked_fill(available == 0, self.never).softmax(-1)
 
 
-class SourceAttention(nn.Module):
+class SourceAttention(nn.Module, ABC):
     """What the network asks of its attention."""
 
+    @abstractmethod
     def forward(self, query: Tensor, keys: Tensor, foreground: Tensor, available: Tensor) -> Tensor:
         """The weights (B, C, H, W)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def visible(self, foreground: Tensor, available: Tensor) -> Tensor:
         """Where the output may differ from 0, (B, 1, H, W)."""
-        raise NotImplementedError
 
 
 class ScalarAttention(SourceAttention):
