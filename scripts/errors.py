@@ -1,12 +1,20 @@
-"""The one exception for input that is refused."""
+"""The errors of which the user sees the message alone."""
+
+from typing import TypeVar
+
+Kind = TypeVar("Kind", bound=BaseException)
 
 
 class InputError(ValueError):
     """Raised before any long work; the message names the file or key, the rule and the value found."""
 
 
-def find_refusal(error: BaseException | None) -> InputError | None:
-    """The refusal behind an error, if there is one: MONAI wraps what its transforms and configs raise."""
-    while error is not None and not isinstance(error, InputError):
+class UnexpectedError(RuntimeError):
+    """Raised at the end of a run in which something failed that its input does not explain; the log has the rest."""
+
+
+def find_cause(error: BaseException | None, *kinds: type[Kind]) -> Kind | None:
+    """The error of one of `kinds` behind an error, if there is one: MONAI wraps what transforms and configs raise."""
+    while error is not None and not isinstance(error, kinds):
         error = error.__cause__ or error.__context__
     return error

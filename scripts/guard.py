@@ -25,7 +25,7 @@ from monai.bundle import (
 from monai.bundle import run as monai_bundle_run
 from monai.utils import ensure_tuple
 
-from .errors import InputError, find_refusal
+from .errors import InputError, UnexpectedError, find_cause
 
 _SEPARATOR = ReferenceResolver.sep
 _RUN_ARGUMENTS = inspect.signature(monai_bundle_run).parameters
@@ -42,9 +42,9 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
     Where the config has true or false, so must an override; the words `true` and `false`, as which the command line
     hands them over, become what they mean.
 
-    From here on an uncaught InputError ends the process with its message alone.
+    From here on an uncaught InputError or UnexpectedError ends the process with its message alone.
     """
-    sys.excepthook = _print_refusal
+    sys.excepthook = _print_message
     bundle = Path(__file__).resolve().parents[1]
     if Path(bundle_root).resolve() != bundle:
         raise InputError(f"`bundle_root` must be {bundle}, got `{bundle_root}`; add --bundle_root {bundle}")
@@ -64,13 +64,13 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
             workflow.parser[key] = _to_bool(key, value)
 
 
-def _print_refusal(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """An excepthook: MONAI wraps what a config raises, and the user's mistake would drown in the traceback."""
-    refusal = find_refusal(error)
-    if refusal is None:
+def _print_message(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An excepthook: MONAI wraps what a config raises, and the message would drown in the traceback."""
+    cause = find_cause(error, InputError, UnexpectedError)
+    if cause is None:
         sys.__excepthook__(kind, error, trace)
     else:
-        print(f"Refused: {refusal}", file=sys.stderr)
+        print(f"{'Refused' if isinstance(cause, InputError) else 'Failed'}: {cause}", file=sys.stderr)
 
 
 def _current_run() -> tuple[list[str], dict[str, Any], ConfigWorkflow] | None:

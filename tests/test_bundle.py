@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ckpt_export, verify_metadata, verify_net_in_out
 from packaging.requirements import Requirement
 
 from scripts.io.weights import save_weights, seed_weights
@@ -83,6 +83,17 @@ def test_config_that_runs_begins_with_the_guard(path):
         assert config["run"][0] == GUARD
         # encode.json changes what inference.json runs.
         assert config.get("bundle_root") == (None if path.name == "encode.json" else ".")
+
+
+@pytest.mark.parametrize("id", ["network_def", "fusion_def"])
+def test_weights_are_imported_for_the_networks_of_inference(id):
+    shapes = []
+    for file in ("inference.json", "import_weights.json"):
+        parser = ConfigParser()
+        parser.read_config(str(BUNDLE / "configs" / file))
+        network = parser.get_parsed_content(id)
+        shapes.append({name: value.shape for name, value in network.state_dict().items()})
+    assert shapes[0] == shapes[1]
 
 
 def test_network_takes_and_gives_what_the_metadata_says():

@@ -102,6 +102,19 @@ def test_overlay_without_a_network_changes_nothing_but_parts_of_a_method(overlay
     assert {key.partition("#")[0] for key in ConfigParser.load_config_file(overlay)} <= set(PARTS)
 
 
+@pytest.mark.parametrize("overlay", [None, *OVERLAYS, CONFIGS / "encode.json"], ids=name)
+def test_a_run_has_one_network(overlay):
+    parser = ConfigParser()
+    parser.read_meta(str(CONFIGS / "metadata.json"))
+    parser.read_config([str(file) for file in (CONFIGS / "inference.json", overlay) if file])
+    parser.update({**({} if overlay in CLASSICAL else NARROW), "device": "cpu", "jobs": ["a job"]})
+    run = "encoding" if "encoding" in parser else "evaluator"
+    network, *others = map(parser.get_parsed_content, ("network", "network_def", "target_preparation", run))
+    assert [getattr(other, "network", other) is network for other in others] == [True] * 3
+    filled = parser.get_parsed_content("weights").networks
+    assert (not filled) if overlay in CLASSICAL else (filled[0] is network)
+
+
 def test_inferer_is_one_that_harmonizes(method):
     assert isinstance(method.inferer, HarmonizationInferer)
 

@@ -12,7 +12,7 @@ from ..contrasts import CONTRASTS
 from ..errors import InputError
 
 
-class TargetCode(NamedTuple):
+class TargetStyle(NamedTuple):
     """What a method keeps of target images: their contrast, and one row of `style` for each of them."""
 
     contrast: str
@@ -31,29 +31,29 @@ class Baseline(nn.Module, ABC):
         """The style of a target volume (X, Y, Z) whose foreground is `inside`."""
 
     @abstractmethod
-    def match(self, volume: Tensor, inside: Tensor, target: TargetCode) -> Tensor:
+    def match(self, volume: Tensor, inside: Tensor, target: TargetStyle) -> Tensor:
         """The values that the foreground voxels of a source volume (X, Y, Z) take in the style of one target."""
 
-    def encode_target(self, image: Tensor, contrast: str) -> TargetCode:
+    def encode_target(self, image: Tensor, contrast: str) -> TargetStyle:
         """Describe target images (B, 1, X, Y, Z) of one contrast."""
         if contrast not in CONTRASTS:
             raise InputError(f"contrast must be one of {', '.join(CONTRASTS)}, got `{contrast}`")
         volumes = image[:, 0]
         styles = [self.describe(volume, _foreground(volume, f"target `{contrast}`"), contrast) for volume in volumes]
-        return TargetCode(contrast, torch.stack(styles))
+        return TargetStyle(contrast, torch.stack(styles))
 
-    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> TargetCode:
+    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> TargetStyle:
         """Refuse a network's code: these methods look at a target's intensities."""
         raise InputError(f"the target of this method must be an image, got the code {name}")
 
-    def forward(self, image: Tensor, target: TargetCode) -> Tensor:
+    def forward(self, image: Tensor, target: TargetStyle) -> Tensor:
         """Give stacked sources (B, 4, X, Y, Z) the style of one target, or of one target each, as (B, 1, X, Y, Z)."""
         source = image[:, CONTRASTS.index(target.contrast)]
         styles = target.style.expand(len(source), *target.style.shape[1:])
         output = torch.zeros_like(source)
         for volume, style, result in zip(source, styles, output, strict=True):
             inside = _foreground(volume, f"source `{target.contrast}`")
-            result[inside] = self.match(volume, inside, TargetCode(target.contrast, style)).clamp(min=0)
+            result[inside] = self.match(volume, inside, TargetStyle(target.contrast, style)).clamp(min=0)
         return output[:, None]
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .baseline import Baseline, TargetCode
+from .baseline import Baseline, TargetStyle
 
 
 class MeanStdMatching(Baseline):
@@ -13,7 +13,7 @@ class MeanStdMatching(Baseline):
         """Standard deviation and mean of the foreground."""
         return torch.stack(torch.std_mean(volume[inside]))
 
-    def match(self, volume: Tensor, inside: Tensor, target: TargetCode) -> Tensor:
+    def match(self, volume: Tensor, inside: Tensor, target: TargetStyle) -> Tensor:
         """(source - source mean) / source std * target std + target mean."""
         values = volume[inside]
         std, mean = torch.std_mean(values)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .baseline import Baseline, TargetCode
+from .baseline import Baseline, TargetStyle
 
 
 class NoHarmonization(Baseline):
@@ -13,6 +13,6 @@ class NoHarmonization(Baseline):
         """Nothing of the target is used."""
         return torch.empty(0)
 
-    def match(self, volume: Tensor, inside: Tensor, target: TargetCode) -> Tensor:
+    def match(self, volume: Tensor, inside: Tensor, target: TargetStyle) -> Tensor:
         """The source's own values."""
         return volume[inside]

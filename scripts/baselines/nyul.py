@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .baseline import Baseline, TargetCode, percentiles
+from .baseline import Baseline, TargetStyle, percentiles
 
 
 class NyulMatching(Baseline):
@@ -32,7 +32,7 @@ class NyulMatching(Baseline):
         """The target's intensities at the landmarks."""
         return self._knots(volume[inside])
 
-    def match(self, volume: Tensor, inside: Tensor, target: TargetCode) -> Tensor:
+    def match(self, volume: Tensor, inside: Tensor, target: TargetStyle) -> Tensor:
         """The source's values, mapped from its own landmarks onto the target's."""
         values = volume[inside]
         return piecewise_linear(values, self._knots(values), target.style)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .baseline import Baseline, TargetCode
+from .baseline import Baseline, TargetStyle
 
 
 class SpectrumSwap(Baseline):
@@ -29,7 +29,7 @@ class SpectrumSwap(Baseline):
         spectrum = torch.fft.rfftn(volume * inside)
         return spectrum[self._low(volume)].abs()
 
-    def match(self, volume: Tensor, inside: Tensor, target: TargetCode) -> Tensor:
+    def match(self, volume: Tensor, inside: Tensor, target: TargetStyle) -> Tensor:
         """The foreground of the image with the swapped spectrum."""
         spectrum = torch.fft.rfftn(volume * inside)
         low = self._low(volume)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
-from .baseline import Baseline, TargetCode, percentiles
+from .baseline import Baseline, TargetStyle, percentiles
 
 # Of the tissues that make a large peak, white matter is the brightest in T1w and the darkest elsewhere.
 WHITE_MATTER_PEAK: Mapping[str, str] = {"t1w": "last", "t2w": "first", "pd": "first", "flair": "first"}
@@ -51,7 +51,7 @@ class WhiteStripe(Baseline):
         """Standard deviation and mean of the white stripe."""
         return self._stripe(volume[inside], contrast)
 
-    def match(self, volume: Tensor, inside: Tensor, target: TargetCode) -> Tensor:
+    def match(self, volume: Tensor, inside: Tensor, target: TargetStyle) -> Tensor:
         """(source - stripe mean) / stripe std * target's stripe std + target's stripe mean."""
         values = volume[inside]
         std, mean = self._stripe(values, target.contrast)

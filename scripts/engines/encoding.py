@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..contrasts import CONTRASTS
+from ..errors import InputError
 from ..inferers.triplanar import TriPlanarInferer
 from ..io.targets import TargetCode
 from ..networks.haca3 import Haca3
@@ -27,6 +28,13 @@ class Encoding:
     inferer: TriPlanarInferer
     outputs: Outputs
     weights: ModelWeights
+
+    def __post_init__(self) -> None:
+        """Refuse a method that has no codes."""
+        if not isinstance(self.inferer, TriPlanarInferer):
+            raise InputError(
+                f"encoding needs a method with codes, as HACA3 is one; `inferer` is a {type(self.inferer).__name__}"
+            )
 
     def run(self) -> None:
         """Subject by subject; raise at the end if some could not be encoded."""

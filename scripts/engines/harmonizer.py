@@ -36,6 +36,11 @@ class Harmonizer(Evaluator):
     gave.
     """
 
+    # Of the run that is under way.
+    method: dict[str, Any]
+    failures: list[Failure]
+    progress: Progress
+
     def __init__(
         self,
         device: torch.device | str,
@@ -68,9 +73,6 @@ class Harmonizer(Evaluator):
         self.outputs = outputs
         self.weights = weights
         self.bundle_version = bundle_version
-        self.method: dict[str, Any] = {}
-        self.failures: list[Failure] = []
-        self.progress = Progress("harmonize, subjects", len(val_data_loader))
 
     # Evaluators differ from the engines of ignite here, and say so in MONAI too.
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]

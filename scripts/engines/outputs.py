@@ -20,6 +20,7 @@ from ..io.resampling import NativeResult, to_native_grid
 from ..io.sources import choose_reference
 from ..io.targets import TargetCode, write_target_code
 from ..io.volumes import write_json, write_text
+from ..io.whole_file import remove_left_behind
 from .output_folder import generated_by, refuse_foreign
 from .subjects import Subject
 from .targets import PreparedTarget
@@ -57,11 +58,15 @@ class Outputs:
 
     @contextmanager
     def claim(self) -> Iterator[None]:
-        """Refuse a folder that holds something else, and make it ours unless nothing comes to be in it."""
+        """Refuse a folder that holds something else, and make it ours unless nothing comes to be in it.
+
+        What killed runs left half-written is removed.
+        """
         folder = Path(str(self.folder))
         refuse_foreign(folder, MARKER, GENERATOR)
         existed = folder.exists()
         self._write_markers(folder)
+        remove_left_behind(folder)
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from ..errors import InputError, find_refusal
+from ..errors import InputError, UnexpectedError, find_cause
 from ..io.jobs import Job
 from ..io.nifti import NativeImage
 from ..io.sources import read_sources
@@ -30,10 +30,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that could not be done, and why."""
+    """A job that could not be done, and why: its input is `refused`, or something unexpected came up."""
 
     job: Job
     reason: str
+    refused: bool
 
 
 class SubjectDataset(Dataset):
@@ -65,20 +66,21 @@ def read_subject(job: Job, transform: Callable[[dict[str, Any]], dict[str, Any]]
 
 def to_failure(job: Job, error: Exception) -> Failure:
     """Input that is refused is explained by its message; anything else may be our mistake and is logged in full."""
-    refusal = find_refusal(error)
+    refusal = find_cause(error, InputError)
     if refusal is not None:
-        return Failure(job, str(refusal))
+        return Failure(job, str(refusal), refused=True)
     logger.error("%s failed", job.name, exc_info=error)
-    return Failure(job, f"{type(error).__name__}: {error}")
+    return Failure(job, f"unexpected {type(error).__name__}: {error}; see the log", refused=False)
 
 
 def raise_failures(failures: Sequence[Failure], total: int, done: str) -> None:
     """Raise an error that lists what went wrong, if anything did; of a single subject, the reason says it all."""
-    if failures and total == 1:
-        raise InputError(failures[0].reason)
-    if failures:
-        lines = [f"{failure.job.name}: {failure.reason}" for failure in failures]
-        raise InputError("\n".join([f"{len(lines)} of {total} subjects could not be {done}:", *lines]))
+    if not failures:
+        return
+    lines = [f"{failure.job.name}: {failure.reason}" for failure in failures]
+    heading = f"{len(lines)} of {total} subjects could not be {done}:"
+    message = failures[0].reason if total == 1 else "\n".join([heading, *lines])
+    raise InputError(message) if all(failure.refused for failure in failures) else UnexpectedError(message)
 
 
 def first(batch: list[Any]) -> Any:

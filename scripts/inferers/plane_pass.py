@@ -20,35 +20,52 @@ class Wishes:
     seed: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a network sees of one subject: its `sources` (C, X, Y, Z) and their `foreground` (C, X, Y, Z).
+
+    `visible` (X, Y, Z) is where the output may differ from 0.
+    """
+
+    sources: Tensor
+    foreground: Tensor
+    visible: Tensor
+
+
+def see(network: Haca3, sources: Tensor) -> Seen:
+    """Look at the sources (C, X, Y, Z) of one subject."""
+    foreground = network.foreground(sources)
+    # The attention knows slices; to it, the volume is one of X * Y rows.
+    visible = network.attention.visible(foreground[None].flatten(2, 3), sources.new_ones(1, len(sources)))
+    return Seen(sources, foreground, visible.view(sources.shape[1:]))
+
+
 @dataclass
 class PlanePass:
-    """Sources (C, X, Y, Z) of one subject to T targets (T, D), and what S covered slices said on the way.
+    """One subject to T targets (T, D), and what S covered slices said on the way.
 
     `process` is to be called for all of `covered`, in batches of any size.
     """
 
     network: Haca3
-    sources: Tensor
+    seen: Seen
     orientation: str
     targets: Tensor
     wishes: Wishes = field(default_factory=Wishes)
 
     def __post_init__(self) -> None:
-        targets, grid = len(self.targets), self.sources.shape[1:]
-        self.slices = plane_view(self.sources, self.orientation)
-        channels, count = self.slices.shape[:2]
-        foreground = self.network.foreground(self.sources)
-        # The attention knows slices; to it, the volume is one of X * Y rows.
-        visible = self.network.attention.visible(foreground[None].flatten(2, 3), self.sources.new_ones(1, channels))
-        self.visible = plane_view(visible.view(grid), self.orientation).sum((1, 2))
-        self.areas = plane_view(foreground, self.orientation).sum((2, 3)).T
+        sources, targets = self.seen.sources, len(self.targets)
+        channels, *grid = sources.shape
+        self.slices = plane_view(sources, self.orientation)
+        self.visible = plane_view(self.seen.visible, self.orientation).sum((1, 2))
+        self.areas = plane_view(self.seen.foreground, self.orientation).sum((2, 3)).T
         # Only where the output may differ from 0 is there anything to compute.
         self.covered = self.visible.nonzero().flatten()
-        self.codes = self.sources.new_zeros(count, channels, self.network.default_target.shape[1])
-        self.shares = self.sources.new_zeros(targets, count, channels)
-        self.images = self.sources.new_zeros(targets, *grid)
-        self.attention = self.sources.new_zeros(targets, channels, *grid) if self.wishes.attention else None
-        self.variance = self.sources.new_zeros(targets, *grid) if self.wishes.samples else None
+        self.codes = sources.new_zeros(len(self.visible), channels, self.network.default_target.shape[1])
+        self.shares = sources.new_zeros(targets, len(self.visible), channels)
+        self.images = sources.new_zeros(targets, *grid)
+        self.attention = sources.new_zeros(targets, channels, *grid) if self.wishes.attention else None
+        self.variance = sources.new_zeros(targets, *grid) if self.wishes.samples else None
 
     def process(self, batch: Tensor) -> None:
         """Encode the sources' slices at the indices `batch` (B,), then decode them for each target."""

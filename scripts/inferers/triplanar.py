@@ -19,7 +19,7 @@ from ..transforms.orientations import ORIENTATIONS
 from .features import SliceFeatures, slice_features
 from .fusing import Fusion
 from .harmonization import HarmonizationInferer, Harmonized
-from .plane_pass import PlanePass, Wishes
+from .plane_pass import PlanePass, Seen, Wishes, see
 from .precision import NetworkPreparation
 
 
@@ -87,24 +87,20 @@ class TriPlanarInferer(HarmonizationInferer):
         """The codes of the sources (4, X, Y, Z) alone, without decoding anything."""
         nothing = network.default_target[:0]
         channels = _channels(image, available)
-        passes = self._passes(image[channels].to(nothing.device), network, nothing)
+        passes = self._passes(see(network, image[channels].to(nothing.device)), network, nothing)
         return slice_features(passes, channels, network.theta)
 
     def _harmonize(self, image: Tensor, network: Haca3, targets: Tensor, available: Tensor | None) -> list[Harmonized]:
         channels = _channels(image, available)
-        sources = image[channels]
-        passes = self._passes(sources, network, targets)
-        foreground = network.foreground(sources)
-        # The attention knows slices; to it, the volume is one of X * Y rows.
-        rows = foreground[None].flatten(2, 3)
-        visible = network.attention.visible(rows, sources.new_ones(rows.shape[:2])).view(1, *image.shape[1:])
-        results = [self._result(passes, index, channels, visible, network) for index in range(len(targets))]
-        complete = _all_channels(foreground, channels)
-        return [replace(result, foreground=complete) for result in results]
+        seen = see(network, image[channels])
+        passes = self._passes(seen, network, targets)
+        results = [self._result(passes, index, channels, seen.visible[None], network) for index in range(len(targets))]
+        foreground = _all_channels(seen.foreground, channels)
+        return [replace(result, foreground=foreground) for result in results]
 
-    def _passes(self, sources: Tensor, network: Haca3, targets: Tensor) -> list[PlanePass]:
+    def _passes(self, seen: Seen, network: Haca3, targets: Tensor) -> list[PlanePass]:
         ready = self.preparation(network)
-        passes = [PlanePass(ready, sources, orientation, targets, self.wishes) for orientation in ORIENTATIONS]
+        passes = [PlanePass(ready, seen, orientation, targets, self.wishes) for orientation in ORIENTATIONS]
         for plane in passes:
             self._process(plane)
         return passes

@@ -14,8 +14,9 @@ from monai.utils import ensure_tuple
 
 from ..contrasts import BIDS_SUFFIX, CONTRASTS
 from ..errors import InputError
+from .arguments import as_path, as_text, by_contrast
 from .cohort import CohortImage, read_cohort
-from .targets import NamedTargets, TargetSpec, as_path, as_text, by_contrast, resolve_targets
+from .targets import NamedTargets, TargetSpec, resolve_targets
 
 
 @dataclass(frozen=True)

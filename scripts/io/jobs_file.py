@@ -18,18 +18,9 @@ from typing import Any
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
+from .arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
 from .jobs import Job, source_paths, to_label
-from .targets import (
-    NamedTargets,
-    TargetSpec,
-    as_path,
-    as_text,
-    by_contrast,
-    read_json,
-    refuse_unknown,
-    resolve_target,
-    resolve_targets,
-)
+from .targets import NamedTargets, TargetSpec, resolve_target, resolve_targets
 
 _TARGETS = {contrast: f"target_{contrast}" for contrast in CONTRASTS}
 COLUMNS = ("subject", "session", *CONTRASTS, *_TARGETS.values())

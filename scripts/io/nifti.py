@@ -6,10 +6,7 @@ World coordinates are NIfTI's: the sform where its code is set, else the qform. 
 import gzip
 import hashlib
 import logging
-import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -23,6 +20,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from ..errors import InputError
 from .grid import GRID_AFFINE
+from .whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -107,9 +105,12 @@ def write_on_working_grid(path: Path | str, voxels: np.ndarray, description: str
 
 def save_whole(path: Path, image: nibabel.Nifti1Image) -> None:
     """Save under the final name only what is whole; equal images give equal bytes."""
-    with _whole_file(path) as partial:
-        content = image.to_bytes()
-        partial.write_bytes(gzip.compress(content, compresslevel=1, mtime=0) if path.suffix == ".gz" else content)
+    try:
+        with whole_file(path) as partial:
+            content = image.to_bytes()
+            partial.write_bytes(gzip.compress(content, compresslevel=1, mtime=0) if path.suffix == ".gz" else content)
+    except OSError as error:
+        raise InputError(f"image file {path} cannot be written: {error}") from error
 
 
 def _write_float32(path: Path, image: nibabel.Nifti1Image, description: str) -> None:
@@ -119,20 +120,6 @@ def _write_float32(path: Path, image: nibabel.Nifti1Image, description: str) -> 
     image.set_data_dtype(np.float32)
     image.header["descrip"] = encoded
     save_whole(path, image)
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield partial
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"image file {path} cannot be written: {error}") from error
 
 
 def _refuse_no_file(path: Path) -> None:

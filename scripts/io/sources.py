@@ -4,9 +4,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
-from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,20 +35,19 @@ class Sources:
         return {contrast: image.sha256 for contrast, image in self.images.items()}
 
 
-def read_sources(paths: Mapping[str, str | Path]) -> Sources:
+def read_sources(paths: Mapping[str, Path]) -> Sources:
     """Read the images of a subject, which must lie in MNI152 space, and bring them onto the working grid."""
     images = read_images(paths)
     available = np.array([contrast in images for contrast in CONTRASTS])
     return Sources(images, stack_images(images), available)
 
 
-def read_images(paths: Mapping[str, str | Path]) -> dict[str, NativeImage]:
+def read_images(paths: Mapping[str, Path]) -> dict[str, NativeImage]:
     """Read the image of each contrast, in the order of CONTRASTS, and refuse those that cannot be of one subject."""
-    checked = _check_paths(paths)
-    with ThreadPoolExecutor(len(checked)) as pool:
-        images = dict(zip(checked, pool.map(read_image, checked.values()), strict=True))
-    hashes = {contrast: image.sha256 for contrast, image in images.items()}
-    _refuse_equal(hashes, "have the same content", checked)
+    contrasts = [contrast for contrast in CONTRASTS if contrast in paths]
+    with ThreadPoolExecutor(len(contrasts)) as pool:
+        images = dict(zip(contrasts, pool.map(read_image, [paths[c] for c in contrasts]), strict=True))
+    _refuse_copies(images)
     _refuse_apart(images)
     return images
 
@@ -82,30 +79,13 @@ def choose_reference(available: Collection[str], target: str, override: str | No
     return next(contrast for contrast in (override or target, "t1w", *CONTRASTS) if contrast in available)
 
 
-def _check_paths(paths: Mapping[str, Any]) -> dict[str, Path]:
-    """The paths in the order of CONTRASTS."""
-    if not paths:
-        raise InputError(f"a subject must have at least one source of {', '.join(CONTRASTS)}, none is given")
-    for contrast, path in paths.items():
-        if contrast not in CONTRASTS:
-            raise InputError(f"sources must be of the contrasts {', '.join(CONTRASTS)}, got `{contrast}`")
-        if isinstance(path, int | float) and not isinstance(path, bool):
+def _refuse_copies(images: Mapping[str, NativeImage]) -> None:
+    for (first, image), (second, other) in combinations(images.items(), 2):
+        if image.sha256 == other.sha256:
+            pair = f"{image.path}, {other.path}"
             raise InputError(
-                f"source `{contrast}` must be a path, but {path} was parsed as a number: write ./{path}, or quote it"
-                f" twice, '\"{path}\"'"
+                f"sources must be different images, but `{first}` and `{second}` have the same content: {pair}"
             )
-        if not isinstance(path, str | PathLike) or not str(path):
-            raise InputError(f"source `{contrast}` must be a path, got {path!r}")
-    checked = {contrast: Path(paths[contrast]) for contrast in CONTRASTS if contrast in paths}
-    _refuse_equal({contrast: path.resolve() for contrast, path in checked.items()}, "are one file", checked)
-    return checked
-
-
-def _refuse_equal(keys: Mapping[str, object], what: str, paths: Mapping[str, Path]) -> None:
-    for first, second in combinations(keys, 2):
-        if keys[first] == keys[second]:
-            pair = f"{paths[first]}, {paths[second]}"
-            raise InputError(f"sources must be different images, but `{first}` and `{second}` {what}: {pair}")
 
 
 def _refuse_apart(images: Mapping[str, NativeImage]) -> None:

@@ -1,7 +1,6 @@
 """NIfTI volumes in and out; a file appears under its final name only when it is whole."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from .grid import GRID_AFFINE
 from .nifti import read_nifti, save_whole
+from .whole_file import whole_file
 
 
 def read_volume(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
@@ -31,12 +31,6 @@ def write_json(path: Path | str, content: dict[str, Any]) -> None:
 
 
 def write_text(path: Path | str, content: str) -> None:
-    """Write a text file, first beside the final name and then renamed onto it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    """Write a text file."""
+    with whole_file(Path(path)) as partial:
         partial.write_text(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """This bundle's model files: flat state dicts, read without running anything that a file holds."""
 
 import hashlib
-import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .whole_file import whole_file
 
 HOW_TO_GET_WEIGHTS = (
     "import published weights with `python -m monai.bundle run --config_file configs/import_weights.json "
@@ -44,20 +44,10 @@ def load_weights(network: nn.Module, path: Path | str) -> str:
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path | str) -> str:
-    """Write a state dict, first beside the final name and then renamed onto it; return the file's SHA-256.
-
-    The same tensors make the same bytes.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        # Given a path instead of a file, torch would write the path's stem into the file.
-        with partial.open("wb") as file:
-            torch.save(dict(state), file)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write a state dict and return the file's SHA-256; the same tensors make the same bytes."""
+    # Given a path instead of a file, torch would write the path's stem into the file.
+    with whole_file(Path(path)) as partial, partial.open("wb") as file:
+        torch.save(dict(state), file)
     return file_sha256(path)
 
 

@@ -225,6 +225,23 @@ def test_file_of_subjects_takes_images_codes_and_names_and_outlives_a_bad_row(im
     assert (targets["code"]["name"], targets["named"]["name"]) == (code.name, "site_3")
 
 
+def test_what_input_does_not_explain_does_not_read_as_a_refusal(images, tmp_path, capsys):
+    with pytest.raises(RuntimeError) as caught:
+        harmonize(
+            tmp_path / "out",
+            "method_none.json",
+            sources={"t1w": str(images["t1w"])},
+            target=str(images["target_t1w"]),
+            postprocessing="$lambda data: 1 / 0",
+        )
+    assert "ZeroDivisionError: division by zero" in capsys.readouterr().out
+    sys.excepthook(caught.type, caught.value, caught.tb)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Failed: unexpected RuntimeError: applying transform <function <lambda>")
+    assert line.endswith("; see the log")
+    assert not (tmp_path / "out").exists()
+
+
 def test_code_of_other_weights_is_refused(images, code, tmp_path, capsys):
     with pytest.raises(RuntimeError) as caught:
         harmonize(tmp_path / "out", sources={"t1w": str(images["t1w"])}, target=str(code))

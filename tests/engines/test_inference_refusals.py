@@ -1,8 +1,10 @@
 """What inference refuses: the user sees one line, and nothing is left behind."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,13 @@ def test_encoding_takes_no_target(folder, capsys, monkeypatch):
     assert refused(capsys, Path("out"), "encode.json", **given) == words
 
 
+def test_encoding_is_refused_to_a_method_without_codes(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    words = "encoding needs a method with codes, as HACA3 is one; `inferer` is a VolumeInferer"
+    given = {"sources": {"t1w": "t1w.nii.gz"}}
+    assert refused(capsys, Path("out"), "method_nyul.json", "encode.json", **given) == words
+
+
 def arguments(folder: Path) -> dict[str, Any]:
     files = [str(BUNDLE / "configs" / name) for name in ("inference.json", "method_none.json")]
     return {
@@ -184,12 +193,13 @@ def test_killed_run_leaves_nothing_that_the_next_would_take_for_done(folder, mom
     command = [sys.executable, "-c", KILLED_RUN, moment, json.dumps(given)]
     assert subprocess.run(command, cwd=BUNDLE, capture_output=True).returncode == -9
     anat = folder / "out" / "sub-a" / "anat"
-    assert [path.name for path in anat.iterdir() if not path.name.startswith(".")] == left
+    partial = [path for path in anat.iterdir() if path.name.startswith(".partial-")]
+    assert len(partial) == 1
+    assert [path.name for path in anat.iterdir() if path not in partial] == left
     times = [(anat / name).stat().st_mtime_ns for name in left]
+    two_hours_ago = time.time() - 7200
+    os.utime(partial[0], (two_hours_ago, two_hours_ago))
     given["config_file"].pop(0)
     harmonize(folder / "out", "method_none.json", **{key: given[key] for key in ("sources", "target", "subject")})
-    names = {f"sub-a_desc-harmonized_T1w.{end}" for end in ("nii.gz", "json")}
-    assert {path.name for path in anat.iterdir() if not path.name.startswith(".")} == names
-    assert [(anat / name).stat().st_mtime_ns > time for name, time in zip(left, times, strict=True)] == [True] * len(
-        left
-    )
+    assert {path.name for path in anat.iterdir()} == {f"sub-a_desc-harmonized_T1w.{end}" for end in ("nii.gz", "json")}
+    assert all((anat / name).stat().st_mtime_ns > before for name, before in zip(left, times, strict=True))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scripts.inferers.features import SliceFeatures, features_table, slice_features
-from scripts.inferers.plane_pass import PlanePass
+from scripts.inferers.plane_pass import PlanePass, see
 from scripts.transforms.orientations import ORIENTATIONS
 
 # T1w and FLAIR in two slices, of which the second does not show T1w.
@@ -63,7 +63,8 @@ def test_table_without_targets_has_no_attention():
 @pytest.fixture(scope="module")
 def passes(network, subject, targets) -> list[PlanePass]:
     """Of the first two slices of each plane, with numbers that tell where they come from in place of the network's."""
-    planes = [PlanePass(network, subject[[0, 1, 3]], name, torch.cat(targets)) for name in ORIENTATIONS]
+    seen = see(network, subject[[0, 1, 3]])
+    planes = [PlanePass(network, seen, name, torch.cat(targets)) for name in ORIENTATIONS]
     for number, plane in enumerate(planes):
         plane.covered = plane.covered[:2]
         plane.codes += 100 * number + 10 * torch.arange(len(plane.codes)).view(-1, 1, 1) + torch.arange(3).view(-1, 1)

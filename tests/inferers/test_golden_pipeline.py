@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scripts.inferers.fusing import NetworkFusion
-from scripts.inferers.plane_pass import PlanePass, Wishes
+from scripts.inferers.plane_pass import PlanePass, Wishes, see
 from scripts.inferers.triplanar import TriPlanarInferer
 from scripts.transforms.orientations import ORIENTATIONS
 
@@ -76,7 +76,7 @@ def golden(real_data: Path) -> dict[str, np.ndarray]:
 def decode(case: FormulaCase, orientation: str, index: int) -> Decoded:
     seen: list[Tensor] = []
     hook = case.network.decoder.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-    plane = PlanePass(case.network, case.sources, orientation, case.target, Wishes(attention=True))
+    plane = PlanePass(case.network, see(case.network, case.sources), orientation, case.target, Wishes(attention=True))
     plane.process(torch.tensor([index]))
     hook.remove()
     return Decoded(plane, (seen[0][0, 0] * case.network.anatomy_classes).round())
@@ -172,6 +172,8 @@ def test_whole_volumes_are_equal_but_for_slices_with_a_flipped_class(case, golde
     assert (difference > 1e-3).mean() < 0.2
     assert np.median(difference[golden["fusion_at_voxels"] > 0]) < 0.01
     assert_statistics_agree(volume, golden["fusion_stats"])
+    # What `mask_fused` would clear.
+    assert np.count_nonzero(fused.image[~fused.visible]) == pytest.approx(130_000, rel=0.01)
 
 
 def assert_statistics_agree(volume: np.ndarray, expected: np.ndarray) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scripts.inferers.plane_pass import PlanePass, Wishes
+from scripts.inferers.plane_pass import PlanePass, Wishes, see
 from scripts.networks.haca3 import Haca3
 from scripts.transforms.orientations import ORIENTATIONS, from_slices, to_slices
 
@@ -41,7 +41,7 @@ def processed(
     batch: Tensor = SOME,
 ) -> PlanePass:
     """A pass over some slices at once."""
-    plane = PlanePass(network, sources, orientation, targets, wishes or Wishes())
+    plane = PlanePass(network, see(network, sources), orientation, targets, wishes or Wishes())
     plane.process(batch)
     return plane
 
@@ -53,13 +53,13 @@ def whole_cube(sources: Tensor, orientation: str) -> Tensor:
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_slices_are_covered_where_the_output_may_differ_from_zero(network, sources, codes_of_targets, orientation):
-    assert PlanePass(network, sources, orientation, codes_of_targets).covered.tolist() == list(INSIDE[orientation])
-    first = PlanePass(small_haca3(), sources, orientation, codes_of_targets)
-    assert first.covered.tolist() == list(INSIDE_FIRST[orientation])
+    for kind, inside in ((network, INSIDE), (small_haca3(), INSIDE_FIRST)):
+        plane = PlanePass(kind, see(kind, sources), orientation, codes_of_targets)
+        assert plane.covered.tolist() == list(inside[orientation])
 
 
 def test_areas_count_foreground_pixels(network, sources, codes_of_targets):
-    plane = PlanePass(network, sources, "axial", codes_of_targets)
+    plane = PlanePass(network, see(network, sources), "axial", codes_of_targets)
     # The box is 11 x 13; the second source lacks 3 of 11 columns, the third 4 of 13 rows, the first every slice from 6.
     assert plane.areas[5].tolist() == [11 * 13, 8 * 13, 11 * 9]
     assert plane.areas[6].tolist() == [0, 8 * 13, 11 * 9]
@@ -84,7 +84,7 @@ def test_images_are_the_networks_own(network, sources, codes_of_targets, orienta
 @torch.inference_mode()
 def test_slices_left_out_are_empty(kind, sources, codes_of_targets):
     network = kind()
-    plane = PlanePass(network, sources, "axial", codes_of_targets)
+    plane = PlanePass(network, see(network, sources), "axial", codes_of_targets)
     left_out = sorted(set(range(SHAPE[2])) - set(plane.covered.tolist()))
     slices = whole_cube(sources, "axial")[torch.tensor(left_out) + (FIELD_OF_VIEW - SHAPE[2]) // 2]
     assert len(left_out) >= 2
@@ -151,7 +151,7 @@ def test_without_targets_only_codes_are_found(sources, codes_of_targets):
 def test_numbers_of_a_slice_do_not_depend_on_its_batch(network, sources, codes_of_targets):
     wishes = Wishes(samples=2)
     together = processed(network, sources, "axial", codes_of_targets, wishes)
-    alone = PlanePass(network, sources, "axial", codes_of_targets, wishes)
+    alone = PlanePass(network, see(network, sources), "axial", codes_of_targets, wishes)
     with torch.inference_mode():
         for index in SOME:
             alone.process(index[None])

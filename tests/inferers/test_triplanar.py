@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from scripts.errors import InputError
 from scripts.inferers.fusing import MedianFusion, NetworkFusion
 from scripts.inferers.harmonization import Harmonized
-from scripts.inferers.plane_pass import PlanePass, Wishes
+from scripts.inferers.plane_pass import PlanePass, Wishes, see
 from scripts.inferers.triplanar import TriPlanarInferer
 from scripts.networks.fusion import FusionNet
 from scripts.networks.haca3 import Haca3
@@ -72,10 +72,8 @@ def both(block, network, targets) -> list[Harmonized]:
 @pytest.fixture(scope="module")
 def planes(block, network, targets) -> list[PlanePass]:
     """What the planes give for the first target."""
-    passes = [
-        PlanePass(network, block[[0, 1, 3]], name, targets[0], Wishes(attention=True, samples=2))
-        for name in ORIENTATIONS
-    ]
+    seen, wishes = see(network, block[[0, 1, 3]]), Wishes(attention=True, samples=2)
+    passes = [PlanePass(network, seen, name, targets[0], wishes) for name in ORIENTATIONS]
     with torch.inference_mode():
         for plane in passes:
             plane.process(plane.covered)

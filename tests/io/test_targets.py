@@ -3,13 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fire.parser import DefaultParseValue
 
 from scripts.errors import InputError
 from scripts.io.targets import (
     TargetCode,
-    as_text,
-    by_contrast,
     read_named_targets,
     read_target_code,
     resolve_target,
@@ -190,22 +187,3 @@ def test_a_wrong_choice_of_targets_is_refused(target, targets, asked, words):
 def test_several_targets_come_in_the_order_of_contrasts():
     found = resolve_targets(None, {"flair": "site_3", "pd": None, "t1w": "a.nii.gz"}, None, NAMED)
     assert list(found.items()) == [("t1w", Path("a.nii.gz")), ("flair", FLAIR)]
-
-
-@pytest.mark.parametrize("given", ["{'t1w': /data/a.nii.gz}", {}, {"t1w": None}, ["a.nii.gz"]])
-def test_what_the_command_line_could_not_read_as_a_dict_is_refused_with_an_example(given):
-    if isinstance(given, str):
-        assert DefaultParseValue(given) == given
-    with pytest.raises(InputError) as caught:
-        by_contrast(given, "sources")
-    example = "--sources \"{'t1w': 'a.nii.gz', 'flair': 'b.nii.gz'}\""
-    assert str(caught.value) == f"`sources` must give a value for each contrast, like {example}, got {given!r}"
-
-
-@pytest.mark.parametrize("written", ["12", "1e2", "0x10", "True"])
-def test_a_number_on_the_command_line_is_refused_and_the_advice_helps(written):
-    with pytest.raises(InputError) as caught:
-        as_text(DefaultParseValue(written), "subject")
-    assert str(caught.value).startswith(f"`subject` must be text, got {DefaultParseValue(written)}; put what you wrote")
-    assert str(caught.value).endswith("on the command line in two pairs: \"'...'\"")
-    assert as_text(DefaultParseValue(f"'{written}'"), "subject") == written
