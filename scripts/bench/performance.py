@@ -71,8 +71,10 @@ def run_way(way: str, subject: Path, results: Path, targets: int = 1, planes: in
     return json.loads(output.splitlines()[-1])
 
 
-def compare_ways(subject: Path, ways: Sequence[str], repeats: int, planes: int) -> dict[str, dict[str, Any]]:
-    """Medians of each way, what a second target adds, and how its image differs from that of fp32."""
+def compare_ways(
+    subject: Path, ways: Sequence[str], further: Sequence[str], repeats: int, planes: int
+) -> dict[str, dict[str, Any]]:
+    """Medians of each way, how its image differs from that of fp32, and of `further` ways what a second target adds."""
     measured: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
@@ -85,8 +87,8 @@ def compare_ways(subject: Path, ways: Sequence[str], repeats: int, planes: int) 
         for way in ways:
             key = "plane" if way == "naive" and planes < len(ORIENTATIONS) else "image"
             table[way]["likeness"] = _likeness(np.load(results / f"{way}.npz")[key], exact[key])
-        for way in ways:
-            if way != "naive":
+        for way in further:
+            if way in ways:
                 with_second = run_way(way, subject, results, targets=2)
                 table[way]["second"] = with_second["seconds"] / table[way]["seconds"] - 1
     return table
@@ -116,16 +118,19 @@ class Machine:
         seconds = sum(row["stages"][stage] for stage in self.gflop)
         return f"{gflop / seconds / self.peaks[WAYS[way].get('precision', 'fp32')]:.0%}"
 
-    def table(self) -> str:
-        """Markdown."""
+    def describe(self) -> str:
+        """What it does in a second."""
+        return " and ".join(f"{peak:.0f} GFLOP/s in {name}" for name, peak in self.peaks.items())
+
+    def work(self) -> str:
+        """Markdown: what the network does."""
         rows = [(f"{stage}, a slice", f"{gflop:.2f}") for stage, gflop in self.gflop.items()]
         rows.append(("fusion, a volume", f"{self.fusion_gflop:.0f}"))
-        rows += [(f"this machine in a second, {name}", f"{peak:.0f}") for name, peak in self.peaks.items()]
-        return markdown_table(["what", "GFLOP"], rows)
+        return "\n".join(["### Work", "", markdown_table(["what", "GFLOP"], rows)])
 
 
-def tables(subject: str, ways: dict[str, dict[str, Any]], planes: int, machine: Machine) -> str:
-    """Markdown: totals, then stages."""
+def tables(subject: str, ways: dict[str, dict[str, Any]], turns: str, planes: int, machine: Machine) -> str:
+    """Markdown: where and how often it ran, totals, stages."""
     naive = ways["naive"]["seconds"]
     header = ["way", "seconds", "times as fast", "peak GiB", "a further target takes", "of the machine's peak", "image"]
     totals = [
@@ -134,7 +139,7 @@ def tables(subject: str, ways: dict[str, dict[str, Any]], planes: int, machine: 
             f"{row['seconds']:.1f}",
             f"{naive / row['seconds']:.1f}",
             f"{row['peak_gib']:.2f}",
-            f"{row.get('second', 1):.0%}",
+            f"{row['second']:.0%}" if "second" in row else "–",
             machine.share(way, row),
             row["likeness"],
         )
@@ -142,7 +147,13 @@ def tables(subject: str, ways: dict[str, dict[str, Any]], planes: int, machine: 
     ]
     names = list(dict.fromkeys(name for row in ways.values() for name in row["stages"]))
     stages = [(way, *(f"{row['stages'].get(name, 0):.1f}" for name in names)) for way, row in ways.items()]
-    lines = [f"### {subject}", "", markdown_table(header, totals)]
+    lines = [
+        f"### {subject}",
+        "",
+        f"{describe_machine()}, {machine.describe()}; {turns}.",
+        "",
+        markdown_table(header, totals),
+    ]
     if planes < len(ORIENTATIONS):
         lines += [
             f"Of the naive way, {planes} of {len(ORIENTATIONS)} planes ran, and is what is compared;"
@@ -213,31 +224,35 @@ def subjects(folder: Path, wanted: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 
 def main() -> None:
-    """Measure everything and rewrite the page between its marks."""
+    """Measure, and rewrite the sections of the page that tell of it."""
     kinds = ["skull-stripped", "whole-head", "real"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--planes", type=int, default=1, help="how many planes the naive way decodes (default: 1)")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--further", nargs="*", default=list(WAYS)[1:], choices=list(WAYS)[1:], help="with two targets")
     parser.add_argument("--subjects", nargs="+", default=kinds, choices=kinds)
     options = parser.parse_args()
-    machine = Machine()
-    sections = [f"{describe_machine()}; {_turns(options.repeats)}.\n", machine.table()]
+    machine, turns = Machine(), _turns(options.repeats)
+    _write_section(machine.work())
     with tempfile.TemporaryDirectory() as folder:
         for heading, place in subjects(Path(folder), options.subjects):
-            ways = compare_ways(place, options.ways, options.repeats, options.planes)
-            sections.append(tables(heading, ways, options.planes, machine))
-            _write_page(sections)
+            ways = compare_ways(place, options.ways, options.further, options.repeats, options.planes)
+            _write_section(tables(heading, ways, turns, options.planes, machine))
 
 
 def _turns(repeats: int) -> str:
     return "one turn" if repeats == 1 else f"medians of {repeats} turns"
 
 
-def _write_page(sections: Sequence[str]) -> None:
+def _write_section(section: str) -> None:
+    """Put a section in the place of the one with the same heading; others stay."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_text(PAGE, "\n".join([f"{before}{BEGIN}", "", *sections, f"{END}{after}"]))
+    old, _, after = rest.partition(END)
+    sections = {text.partition("\n")[0]: f"### {text}" for text in old.strip().split("### ")[1:]}
+    sections[section.partition("\n")[0].removeprefix("### ")] = section
+    body = "\n\n".join(text.strip() for text in sections.values())
+    write_text(PAGE, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

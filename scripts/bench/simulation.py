@@ -37,7 +37,7 @@ def phantom_rows(
     designs: Mapping[str, Mapping[str, Any]], phantom: PhantomParts, field_of_view: int = 224
 ) -> list[Row]:
     """Speed of the simulation, after the atlas that a process builds first."""
-    dataset = PhantomSlices(designs, cohort=COHORT, subjects=1, epochs=1, phantom=phantom, field_of_view=field_of_view)
+    dataset = PhantomSlices(designs, cohort=COHORT, subjects=1, rounds=1, phantom=phantom, field_of_view=field_of_view)
     contrasts, grid = len(designs[COHORT]["contrasts"]), "x".join(map(str, GRID_SHAPE))
     return [
         Row(f"render and scan one subject, {contrasts} contrasts, {grid} (s)", lambda: visit_seconds(designs, phantom)),

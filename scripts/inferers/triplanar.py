@@ -21,6 +21,7 @@ from .fusing import Fusion
 from .harmonization import HarmonizationInferer, Harmonized
 from .plane_pass import PlanePass, Seen, Wishes, see
 from .precision import NetworkPreparation
+from .side_by_side import side_by_side
 
 
 class TriPlanarInferer(HarmonizationInferer):
@@ -30,7 +31,8 @@ class TriPlanarInferer(HarmonizationInferer):
     `samples` of at least 2, the variance over anatomies drawn from the fused logits, which `seed` decides, is added.
     A fusion net may put something where no plane has anything; `mask_fused` clears that.
 
-    Where a GPU's memory does not hold a batch, smaller ones are used, and at last the CPU.
+    On a CPU, `workers` batches of slices are under way at a time. Where a GPU's memory does not hold a batch, smaller
+    ones are used, and at last the CPU.
     """
 
     def __init__(
@@ -39,14 +41,16 @@ class TriPlanarInferer(HarmonizationInferer):
         precision: str = "fp32",
         compiled: bool = False,
         batch_size: int = 1,
+        workers: int = 1,
         attention: bool = False,
         uncertainty: bool = False,
         samples: int = 0,
         seed: int = 0,
         mask_fused: bool = True,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"`batch_size` must be at least 1, got {batch_size}")
+        for name, number in (("batch_size", batch_size), ("workers", workers)):
+            if number < 1:
+                raise InputError(f"`{name}` must be at least 1, got {number}")
         if samples == 1 or samples < 0:
             raise InputError(f"`samples` must be 0 or at least 2, got {samples}")
         if seed < 0:
@@ -56,6 +60,7 @@ class TriPlanarInferer(HarmonizationInferer):
         self.preparation = NetworkPreparation(precision, compiled)
         self.compiled = compiled
         self.batch_size = batch_size
+        self.workers = workers
         self.uncertainty = uncertainty
         self.mask_fused = mask_fused
         self.wishes = Wishes(attention, samples if uncertainty else 0, seed)
@@ -106,7 +111,10 @@ class TriPlanarInferer(HarmonizationInferer):
         return passes
 
     def _process(self, plane: PlanePass) -> None:
-        """All of one orientation, in smaller batches where memory is short."""
+        """All of one orientation, in smaller batches where a GPU's memory is short."""
+        if self.workers > 1 and plane.covered.device.type == "cpu":
+            side_by_side(plane.process, plane.covered.split(self.batch_size), self.workers)
+            return
         size, remaining = self.batch_size, plane.covered
         while len(remaining):
             try:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from scripts.bench.performance import Machine, _likeness, tables
+from scripts.bench import performance
+from scripts.bench.performance import BEGIN, END, Machine, _likeness, tables
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +34,24 @@ def test_table_compares_with_the_naive_way(machine, monkeypatch):
             "calls": calls,
         },
     }
-    lines = tables("subject", ways, 3, machine).splitlines()
+    lines = tables("subject", ways, "one turn", 3, machine).splitlines()
     # 100 * 6 + 100 * 1 + 50 * 25 GFLOP in 20 s, of 400 a second.
     assert "| bf16 | 20.0 | 5.0 | 1.50 | 40% | 24% | 50 dB |" in lines
     assert "| naive | 90.0 | 0.0 | 0.0 | 0.0 |" in lines
+    assert lines[2].endswith("100 GFLOP/s in fp32 and 400 GFLOP/s in bf16; one turn.")
 
 
 def test_likeness_is_the_psnr_to_the_99th_percentile():
     exact = np.ones(1000)
     assert _likeness(exact, exact) == "identical"
     assert _likeness(exact + 0.01, exact) == "40.0 dB, 100.0% of voxels differ by > 0.001"
+
+
+def test_a_section_takes_the_place_of_its_predecessor_alone(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n\n{BEGIN}\n\n### a\n\nold a\n\n### b\n\nold b\n\n{END}\n\nafter\n")
+    monkeypatch.setattr(performance, "PAGE", page)
+    performance._write_section("### b\n\nnew b\n")
+    performance._write_section("### c\n\nc\n")
+    expected = f"before\n\n{BEGIN}\n\n### a\n\nold a\n\n### b\n\nnew b\n\n### c\n\nc\n\n{END}\n\nafter\n"
+    assert page.read_text() == expected

@@ -176,6 +176,25 @@ def test_results_do_not_depend_on_the_size_of_batches(block, network, targets, b
     torch.testing.assert_close(batches.features.code, both[0].features.code)
 
 
+def test_slices_side_by_side_make_no_difference(block, network, targets):
+    threads = torch.get_num_threads()
+    alone = run(block, network, targets[:1], **EVERYTHING)[0]
+    together = run(block, network, targets[:1], workers=3, **EVERYTHING)[0]
+    for name in ("image", "attention", "uncertainty"):
+        assert torch.equal(getattr(together, name), getattr(alone, name))
+    assert torch.equal(together.features.code, alone.features.code)
+    assert torch.get_num_threads() == threads
+
+
+def test_an_error_in_one_of_several_workers_ends_the_run(block, network, targets, monkeypatch):
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(network), "decode", fail)
+    with pytest.raises(ZeroDivisionError):
+        run(block, network, targets[:1], workers=2)
+
+
 def test_targets_do_not_influence_each_other_and_runs_repeat_themselves(block, network, targets, both):
     alone = run(block, network, targets[1:], **EVERYTHING)[0]
     for name in ("image", "attention", "uncertainty"):

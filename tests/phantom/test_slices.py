@@ -42,12 +42,35 @@ class BoxPhantom:
 
 
 def slices(**options: Any) -> PhantomSlices:
-    settings = {"field_of_view": 8, "slices_per_orientation": 2, "epochs": 1, "phantom": BoxPhantom(), **options}
-    return PhantomSlices({"train": DESIGN}, **settings)
+    small = {"field_of_view": 8, "slices_per_orientation": 2, "reference_slices": 4}
+    return PhantomSlices({"train": DESIGN}, **{**small, "rounds": 1, "phantom": BoxPhantom(), **options})
+
+
+def name_of(sample: dict[str, Any]) -> tuple:
+    return tuple(sample[key] for key in ("subject", "scanner", "orientation", "slice"))
 
 
 def names(samples) -> list[tuple]:
-    return [tuple(sample[key] for key in ("subject", "scanner", "orientation", "slice")) for sample in samples]
+    return [name_of(sample) for sample in samples]
+
+
+def scans(dataset: PhantomSlices) -> dict[tuple[str, str], np.ndarray]:
+    """By subject and scanner the contrasts (4, 8, 8, 8) of the first round, scaled and padded."""
+    cohort, phantom, found = dataset.draw(), BoxPhantom(), {}
+    for plan in cohort.subjects:
+        for visit in plan.visits:
+            volumes = found[f"epoch-1_round-1_{plan.name}", visit.scanner] = np.zeros((4, 8, 8, 8), np.float32)
+            for contrast in visit.contrasts:
+                person, scanner = phantom.render_subject(plan.seed), cohort.scanners[visit.scanner]
+                image = phantom.acquire(person, scanner, contrast, visit.run_seed(1))
+                volumes[CONTRASTS.index(contrast), 1:-1, :, 1:-1] = image / np.percentile(image, 95)
+    return found
+
+
+def place_of(coronal: torch.Tensor, volumes: np.ndarray) -> int:
+    """Where in the volumes (4, 8, 8, 8) a coronal slice (4, 8, 8) comes from; its rows run downwards."""
+    (place,) = (y for y in range(8) if np.allclose(volumes[:, :, y, ::-1].swapaxes(1, 2), coronal, rtol=1e-6))
+    return place
 
 
 def test_one_pass_has_the_middle_slices_of_every_scan_once():
@@ -59,31 +82,22 @@ def test_one_pass_has_the_middle_slices_of_every_scan_once():
     scanners = defaultdict(set)
     for subject, scanner, *_ in found:
         scanners[subject].add(scanner)
-    assert sorted(scanners) == ["epoch-1_sub-01", "epoch-1_sub-02", "epoch-1_sub-03"]
+    assert sorted(scanners) == ["epoch-1_round-1_sub-01", "epoch-1_round-1_sub-02", "epoch-1_round-1_sub-03"]
     assert [len(visited) for visited in scanners.values()] == [2, 2, 2]
 
 
 def test_sample_is_the_scaled_slice_with_absent_contrasts_empty():
     dataset = slices(subjects=1, scanners_per_subject=12, orientations=["coronal"])
-    cohort = dataset.draw(0)
-    (plan,) = cohort.subjects
-    samples = {(sample["scanner"], sample["slice"]): sample for sample in dataset}
-    lacking = 0
-    for visit in plan.visits:
-        sample, scanner = samples[visit.scanner, 3], cohort.scanners[visit.scanner]
+    scanners, lacking = dataset.draw().scanners, 0
+    samples = {name_of(sample): sample for sample in dataset}
+    for (subject, name), volumes in scans(dataset).items():
+        sample, scanner = samples[subject, name, "coronal", 3], scanners[name]
         assert sample["image"].shape == (4, 8, 8) and sample["image"].dtype == torch.float32
+        assert place_of(sample["image"], volumes) == 3
         assert sample["site"] == scanner.site
         for image, available, contrast in zip(sample["image"], sample["available"], CONTRASTS, strict=True):
-            assert available == float(contrast in scanner.protocols)
-            if not available:
-                lacking += 1
-                assert not image.any()
-                continue
-            phantom = BoxPhantom()
-            volume = phantom.acquire(phantom.render_subject(plan.seed), scanner, contrast, visit.run_seed(1))
-            # Coronal rows run from the top of the padded cube downwards; x and z are padded by one voxel.
-            expected = np.pad(volume[:, 3, ::-1].T, 1) / np.percentile(volume, 95)
-            np.testing.assert_allclose(image, expected, rtol=1e-6)
+            assert available == float(contrast in scanner.protocols) == float(image.any())
+            lacking += not available
         assert sample["mask"].shape == (1, 8, 8)
         assert torch.equal(sample["mask"][0], sample["image"][0] > 0)
     assert lacking > 0
@@ -105,12 +119,67 @@ def test_buffer_mixes_people_where_it_holds_more_than_one():
     assert mixed != sorted(mixed) and sorted(mixed) == apart
 
 
-def test_workers_share_the_subjects():
+def test_reference_is_another_central_coronal_slice_of_the_visit():
+    dataset = slices(subjects=1, slices_per_orientation=4)
+    volumes, drawn = scans(dataset), defaultdict(set)
+    for sample in dataset:
+        place = place_of(sample["reference"], volumes[name_of(sample)[:2]])
+        assert (sample["orientation"], sample["slice"]) != ("coronal", place)
+        drawn[sample["orientation"]].add(place)
+    assert set(drawn) == {"axial", "coronal", "sagittal"}
+    assert set.union(*drawn.values()) == {2, 3, 4, 5}
+
+
+def test_truth_is_the_same_slice_of_the_next_visit():
+    dataset = slices(subjects=2, scanners_per_subject=3, traveling=True)
+    volumes = scans(dataset)
+    samples = {name_of(sample): sample for sample in dataset}
+    assert len(samples) == 2 * 3 * 3 * 2
+    for (subject, scanner, *where), sample in samples.items():
+        route = [name for person, name in volumes if person == subject]
+        following = route[(route.index(scanner) + 1) % 3]
+        other = samples[subject, following, *where]
+        assert torch.equal(sample["truth"], other["image"]) and not torch.equal(sample["truth"], sample["image"])
+        assert torch.equal(sample["truth_available"], other["available"])
+        place = place_of(sample["reference"], volumes[subject, scanner])
+        assert place_of(sample["truth_reference"], volumes[subject, following]) == place
+
+
+def test_truth_is_unknown_where_nobody_travels():
+    sample = next(iter(slices()))
+    assert sample["truth"].shape == sample["truth_reference"].shape == (4, 8, 8)
+    assert not sample["truth"].any() and not sample["truth_reference"].any() and not sample["truth_available"].any()
+
+
+def test_slices_that_show_nothing_are_left_out():
+    found = names(slices(subjects=1, scanners_per_subject=1, slices_per_orientation=8))
+    assert sorted((orientation, place) for _, _, orientation, place in found) == [
+        *(("axial", place) for place in range(2, 6)),
+        *(("coronal", place) for place in range(1, 7)),
+        *(("sagittal", place) for place in range(2, 6)),
+    ]
+
+
+# Also more workers than people.
+@pytest.mark.parametrize("subjects", [1, 5])
+def test_workers_share_the_subjects_and_change_no_sample(subjects):
+    dataset = slices(subjects=subjects, traveling=True)
+    alone = {name_of(sample): sample for sample in dataset}
+    shared = {name_of(sample): sample for sample in DataLoader(dataset, batch_size=None, num_workers=2)}
+    assert shared.keys() == alone.keys()
+    for name, sample in alone.items():
+        assert all(torch.equal(v, shared[name][k]) for k, v in sample.items() if torch.is_tensor(v))
+        assert shared[name]["seed"] == sample["seed"]
+
+
+def test_processes_share_the_subjects():
     shares = []
-    for batch in DataLoader(slices(subjects=5), batch_size=None, num_workers=2):
-        shares.append(batch)
-    alone = names(slices(subjects=5))
-    assert sorted(names(shares)) == sorted(alone)
+    for process in range(2):
+        dataset = slices(subjects=5)
+        dataset.set_epoch(1, process, processes=2)
+        shares.append(names(dataset))
+    assert len(shares[0]) == 36 and len(shares[1]) == 24
+    assert sorted(shares[0] + shares[1]) == sorted(names(slices(subjects=5)))
 
 
 def test_batches_collate():
@@ -120,14 +189,18 @@ def test_batches_collate():
     assert len(batch["subject"]) == 6
 
 
-def test_further_epochs_have_new_people_on_the_same_scanners():
-    dataset = slices(epochs=None)
-    first, second = dataset.draw(0), dataset.draw(1)
-    assert first.scanners == second.scanners
-    assert not {plan.seed for plan in first.subjects} & {plan.seed for plan in second.subjects}
-    endless = iter(slices(epochs=None, buffer_size=1))
+def test_further_rounds_and_epochs_have_new_people_on_the_same_scanners():
+    dataset = slices(rounds=None, buffer_size=1)
+    draws = [dataset.draw(epoch, round) for epoch in (1, 2) for round in (1, 2)]
+    assert all(draw.scanners == draws[0].scanners for draw in draws)
+    assert len({plan.seed for draw in draws for plan in draw.subjects}) == 12
+    endless = iter(dataset)
     subjects = {next(endless)["subject"] for _ in range(50)}
-    assert subjects == {f"epoch-{epoch}_sub-0{number}" for epoch, number in ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2))}
+    assert subjects == {
+        f"epoch-1_round-{round}_sub-0{number}" for round, number in ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2))
+    }
+    dataset.set_epoch(2)
+    assert next(iter(dataset))["subject"] == "epoch-2_round-1_sub-01"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +211,13 @@ def test_further_epochs_have_new_people_on_the_same_scanners():
         ({"scanners_per_subject": 0}, "`scanners_per_subject` must be a whole number of at least 1, got 0"),
         ({"scanners_per_subject": 200}, r"`visits` must be .* from 1 to its 132 scanners, got \[200, 200\]"),
         ({"buffer_size": 0.5}, "`buffer_size` must be a whole number of at least 1, got 0.5"),
-        ({"epochs": 0}, "`epochs` must be a whole number of at least 1, got 0"),
+        ({"rounds": 0}, "`rounds` must be a whole number of at least 1, got 0"),
+        (
+            {"traveling": True, "scanners_per_subject": 1},
+            "`traveling` needs `scanners_per_subject` of at least 2, got 1",
+        ),
+        ({"reference_slices": 1}, "`reference_slices` must be a whole number of at least 2, got 1"),
+        ({"reference_slices": 9}, "`reference_slices` must be at most the `field_of_view`, 8, got 9"),
         ({"slices_per_orientation": 9}, "`slices_per_orientation` must be at most the `field_of_view`, 8, got 9"),
         ({"orientations": ["oblique"]}, "`orientations` must be among axial, coronal, sagittal, got oblique"),
     ],

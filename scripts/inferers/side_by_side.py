@@ -1,0 +1,23 @@
+"""Batches of slices worked on side by side.
+
+On a CPU that is faster than one after the other with all threads on each, since a slice is small and much of what is
+done to it is bound by memory; the numbers are the same to the last bit.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+
+def side_by_side(work: Callable[[Tensor], None], batches: Iterable[Tensor], workers: int) -> None:
+    """Call `work` for every batch, `workers` at a time, which share torch's threads; without gradients."""
+    threads = torch.get_num_threads()
+    share = max(1, threads // workers)
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            list(pool.map(torch.inference_mode()(work), batches))
+    finally:
+        # Set for a thread, it holds for those to come too.
+        torch.set_num_threads(threads)

@@ -1,0 +1,50 @@
+"""Batches of training, epoch by epoch."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch.utils.data import DataLoader
+
+from ..errors import InputError
+from .mixture import MixedSlices
+
+
+class EpochLoader:
+    """`steps` batches an epoch, which depend on the epoch's number and on nothing that went before.
+
+    So a resumed run meets the batches that it would have met. Workers start anew with every epoch; without any, the
+    batches are made between the steps. Attached to an engine, the epoch is the engine's. Of several processes, each
+    makes its share.
+    """
+
+    def __init__(self, dataset: MixedSlices, steps: int, batch_size: int, workers: int = 0) -> None:
+        if steps < 1 or batch_size < 1 or workers < 0:
+            raise InputError(
+                "`steps` and `batch_size` must be at least 1 and `workers` not negative, "
+                f"got {steps}, {batch_size} and {workers}"
+            )
+        self.dataset = dataset
+        self.steps = steps
+        self.batch_size = batch_size
+        self.workers = workers
+        self.epoch = 1
+
+    def attach(self, engine: Engine) -> None:
+        """Follow the epochs of an engine, whose data this is."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._follow)
+
+    def _follow(self, engine: Engine) -> None:
+        self.epoch = engine.state.epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of `epoch`."""
+        process, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self.dataset.set_epoch(self.epoch, process, processes)
+        loader = DataLoader(self.dataset, self.batch_size, num_workers=self.workers, drop_last=True)
+        return islice(iter(loader), self.steps)

@@ -1,0 +1,119 @@
+"""The second stage: HACA3's harmonizer learns to make one contrast of others, on the frozen artifact encoder."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..losses.harmonization import CycleLoss, Haca3Loss
+from ..losses.patch_contrast import draw_pairs
+from ..networks.haca3 import Haca3
+
+
+class HarmonizerStage(nn.Module):
+    """Makes losses of a batch of the tasks that `tasks.py` draws.
+
+    `loss` compares the output with the target, whose contrast and scanner come from another slice of its volume, the
+    `reference`. `cycle` follows from iteration `cycle_start` on, in every `cycle_interval`-th: there each subject also
+    goes to the reference of another one in the batch, of which no truth is known, and what comes out is encoded again.
+
+    A pixel outside `mask` has the weight `outside_mask`: a head's skin should not take the network's capacity from the
+    brain.
+    """
+
+    def __init__(
+        self,
+        network: Haca3,
+        loss: Haca3Loss,
+        cycle: CycleLoss | None = None,
+        cycle_start: int = 0,
+        cycle_interval: int = 1,
+        outside_mask: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if cycle_interval < 1 or cycle_start < 0:
+            raise InputError(
+                "`cycle_interval` must be at least 1 and `cycle_start` not negative, "
+                f"got {cycle_interval} and {cycle_start}"
+            )
+        if not 0 <= outside_mask <= 1:
+            raise InputError(f"`outside_mask` must be between 0 and 1, got {outside_mask}")
+        self.network = network
+        self.loss = loss
+        self.cycle = cycle
+        self.cycle_start = cycle_start
+        self.cycle_interval = cycle_interval
+        self.outside_mask = outside_mask
+        network.artifact_encoder.requires_grad_(False)
+
+    def forward(self, batch: dict[str, Any], iteration: int) -> dict[str, Tensor]:
+        """The losses by name."""
+        network, images, available = self.network, batch["source"], batch["available"]
+        foreground = network.foreground(images)
+        visible = network.attention.visible(foreground, available)
+        logits = self._anatomy_logits(images, available)
+        keys = self._codes(images, available)
+        mean, log_variance = network.contrast_encoder(batch["reference"])
+        theta = mean + torch.randn_like(mean) * (log_variance / 2).exp()
+        target = torch.cat([theta, network.artifact_encoder(batch["reference"])], dim=1)
+        anatomy = network.fuse(logits, network.attention(target, keys, foreground, available))
+        losses = self.loss(
+            network.decode(anatomy, target, visible),
+            batch["target"],
+            self._weights(visible, batch["mask"]),
+            mean,
+            log_variance,
+            self._each_anatomy(logits, available),
+            images,
+            draw_pairs(available.cpu(), torch.default_generator).to(images.device),
+        )
+        if self.cycle is None or iteration < self.cycle_start or iteration % self.cycle_interval:
+            return losses
+        other = target.roll(1, dims=0).detach()
+        fused = (logits * network.attention(other, keys, foreground, available).unsqueeze(2)).sum(1)
+        cycle = self._cycle_losses(self.cycle, fused, other, visible)
+        total = losses.pop("total") + cycle.pop("total")
+        return {**losses, **{f"cycle_{name}": value for name, value in cycle.items()}, "total": total}
+
+    def _anatomy_logits(self, images: Tensor, available: Tensor) -> Tensor:
+        """Logits (B, C, K, H, W)."""
+        return _where_available(lambda present: self.network.anatomy_encoder(present).float(), images, available)
+
+    def _codes(self, images: Tensor, available: Tensor) -> Tensor:
+        """Codes (B, C, theta + eta)."""
+        return _where_available(lambda present: self.network.encode_code(present)[:, 0].float(), images, available)
+
+    def _each_anatomy(self, logits: Tensor, available: Tensor) -> Tensor:
+        """The anatomy (B, C, 1, H, W) that each source alone has."""
+        alone = logits.new_ones(1, 1, 1, 1)
+        return _where_available(lambda present: self.network.fuse(present, alone), logits, available)
+
+    def _cycle_losses(self, cycle: CycleLoss, fused: Tensor, target: Tensor, visible: Tensor) -> dict[str, Tensor]:
+        network = self.network
+        anatomy = network.fuse(fused.unsqueeze(1), fused.new_ones(1, 1, 1, 1))
+        output = network.decode(anatomy, target, visible)
+        theta, eta = target[:, : network.theta], target[:, network.theta :]
+        beta = network.anatomy_encoder(output).float()
+        return cycle(
+            network.contrast_encoder(output)[0],
+            theta,
+            network.artifact_encoder(output),
+            eta,
+            beta.softmax(1) * visible,
+            fused.softmax(1) * visible,
+        )
+
+    def _weights(self, visible: Tensor, mask: Tensor) -> Tensor:
+        """How much each pixel counts, (B, 1, H, W)."""
+        return visible * torch.where(mask != 0, 1.0, self.outside_mask)
+
+
+def _where_available(function: Callable[[Tensor], Tensor], values: Tensor, available: Tensor) -> Tensor:
+    """`function` (N, 1, ...) -> (N, ...) of the sources' `values` (B, C, ...); those that are not there cost nothing."""
+    present = available != 0
+    found = function(values[present].unsqueeze(1))
+    result = found.new_zeros(*available.shape, *found.shape[1:])
+    result[present] = found
+    return result

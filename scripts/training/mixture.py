@@ -1,0 +1,60 @@
+"""Samples of several datasets in one stream."""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from torch.utils.data import IterableDataset
+
+from ..errors import InputError
+from ..phantom.cohort import derive_seed
+from .slice_stream import Sample, SliceStream, share_of_worker
+
+
+class MixedSlices(IterableDataset[dict[str, Any]]):
+    """Samples of `datasets`, each drawn with a probability in proportion to its number in `ratio`.
+
+    It ends as soon as the one whose turn it is has no more, so that the ratio holds to the end. `transform` makes of
+    each sample what training needs.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[SliceStream],
+        ratio: Sequence[float],
+        transform: Callable[[Sample], dict[str, Any]],
+        seed: int = 1,
+    ) -> None:
+        """Check the arguments."""
+        if not datasets:
+            raise InputError("`datasets` must have at least one, there is none")
+        if len(datasets) != len(ratio):
+            raise InputError(
+                f"`ratio` must have one number for each of the {len(datasets)} `datasets`, got {list(ratio)}"
+            )
+        if not all(isfinite(part) and part > 0 for part in ratio):
+            raise InputError(f"`ratio` must be numbers above 0, got {list(ratio)}")
+        self.datasets = datasets
+        self.ratio = ratio
+        self.transform = transform
+        self.seed = seed
+        self.set_epoch(1)
+
+    def set_epoch(self, epoch: int, process: int = 0, processes: int = 1) -> None:
+        """Choose the epoch that iterating gives, counted from 1, and this process's share of it."""
+        self.epoch, self.process, self.processes = epoch, process, processes
+        for dataset in self.datasets:
+            dataset.set_epoch(epoch, process, processes)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield this worker's samples."""
+        share = share_of_worker(self.process, self.processes)
+        rng = np.random.default_rng(derive_seed(self.seed, "mixture", self.epoch, *share))
+        probabilities = np.array(self.ratio) / sum(self.ratio)
+        streams = [iter(dataset) for dataset in self.datasets]
+        while True:
+            sample = next(streams[rng.choice(len(streams), p=probabilities)], None)
+            if sample is None:
+                return
+            yield self.transform(sample)

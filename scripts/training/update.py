@@ -1,0 +1,81 @@
+"""One iteration of training, the same for every stage."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from monai.engines import SupervisedTrainer
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..errors import InputError
+from ..phantom.cohort import derive_seed
+
+AUTOCAST = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TrainingUpdate:
+    """Losses of a batch, their gradients, and after every `accumulation` batches a step of optimizer and `scheduler`.
+
+    The engine's network is a stage: a module that makes losses, `total` among them, of a batch and the number of the
+    iteration. Whatever it draws depends on `seed`, the iteration and the process, so that a resumed run draws the same.
+    A total that is not finite ends the run before it reaches the weights.
+    """
+
+    def __init__(
+        self,
+        precision: str = "fp32",
+        accumulation: int = 1,
+        largest_gradient: float | None = None,
+        scheduler: LRScheduler | None = None,
+        seed: int = 0,
+    ) -> None:
+        if precision not in AUTOCAST:
+            raise InputError(f"`precision` must be one of {', '.join(AUTOCAST)}, got {precision}")
+        if accumulation < 1:
+            raise InputError(f"`accumulation` must be at least 1, got {accumulation}")
+        self.dtype = AUTOCAST[precision]
+        self.accumulation = accumulation
+        self.largest_gradient = largest_gradient
+        self.scheduler = scheduler
+        self.seed = seed
+        # Of use in half precision only, whose range a gradient may leave.
+        self.scaler = torch.amp.GradScaler(enabled=self.dtype == torch.float16 and torch.cuda.is_available())
+
+    def __call__(self, engine: SupervisedTrainer, batch: Mapping[str, Any]) -> dict[str, float]:
+        """Train on a batch; the losses by name."""
+        iteration = engine.state.iteration
+        torch.manual_seed(derive_seed(self.seed, iteration, dist.get_rank() if dist.is_initialized() else 0))
+        device = engine.state.device
+        ready = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
+        engine.network.train()
+        with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
+            losses = engine.network(ready, iteration)
+        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        refuse_not_finite(values, batch, iteration)
+        self.scaler.scale(losses["total"] / self.accumulation).backward()
+        last = engine.state.epoch_length is not None and iteration % engine.state.epoch_length == 0
+        if last or iteration % self.accumulation == 0:
+            self._step(engine.network, engine.optimizer)
+        return values
+
+    def _step(self, stage: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        if self.largest_gradient is not None:
+            self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(stage.parameters(), self.largest_gradient)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+        optimizer.zero_grad()
+        if self.scheduler is not None:
+            self.scheduler.step()
+
+
+def refuse_not_finite(losses: Mapping[str, float], batch: Mapping[str, Any], iteration: int) -> None:
+    """Name the batch whose losses are not finite, before they reach the weights."""
+    if torch.isfinite(torch.tensor(losses["total"])):
+        return
+    names = zip(batch["subject"], batch["scanner"], batch["orientation"], batch["slice"], strict=True)
+    slices = ", ".join(f"{subject} on {scanner}, {plane} {int(place)}" for subject, scanner, plane, place in names)
+    parts = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+    raise InputError(f"losses must be finite, iteration {iteration} has {parts}; its slices are {slices}")

@@ -1,0 +1,77 @@
+"""How good the harmonizer is on slices that it was not trained on."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine
+from ignite.metrics import Metric
+from torch import Tensor
+
+from ..metrics.ssim import windowed_ssim
+from ..networks.haca3 import Haca3
+
+
+class FixedBatches:
+    """The batches of a loader's first epoch, made once and kept."""
+
+    def __init__(self, loader: Iterable[Any]) -> None:
+        self.loader = loader
+        self.batches: list[Any] = []
+
+    def __len__(self) -> int:
+        return len(self.loader)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches."""
+        if not self.batches:
+            self.batches = list(self.loader)
+        return iter(self.batches)
+
+
+class HarmonizeSlices:
+    """An evaluator's iteration: the harmonized slices of a batch as `pred`, beside what the batch has."""
+
+    def __init__(self, network: Haca3) -> None:
+        self.network = network
+
+    def __call__(self, engine: Engine, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Harmonize `source` (B, 4, H, W) to the contrast and the scanner of `reference` (B, 1, H, W)."""
+        self.network.eval()
+        device = engine.state.device
+        with torch.inference_mode():
+            target = self.network.encode_code(batch["reference"].to(device))[:, 0]
+            image = self.network(batch["source"].to(device), target, batch["available"].to(device))
+        return {**batch, "pred": image.cpu()}
+
+
+class SliceMetric(Metric):
+    """Mean of a metric (image, reference, mask) over the slices in which some of the mask is visible."""
+
+    # So that ignite hands over the whole output.
+    required_output_keys = None
+
+    def __init__(self, metric: Callable[[np.ndarray, np.ndarray, np.ndarray], float]) -> None:
+        self.metric = metric
+        super().__init__()
+
+    def reset(self) -> None:
+        """Forget the slices."""
+        self.values: list[float] = []
+
+    def update(self, output: Mapping[str, Tensor]) -> None:
+        """Measure a batch of `HarmonizeSlices`."""
+        arrays = (output[key][:, 0].numpy() for key in ("pred", "target", "mask"))
+        for image, reference, mask in zip(*arrays, strict=True):
+            if mask.any():
+                self.values.append(self.metric(image, reference, mask > 0))
+
+    def compute(self) -> float:
+        """The mean."""
+        return float(np.mean(self.values))
+
+
+def slice_ssim(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> float:
+    """Mean SSIM of local windows."""
+    return windowed_ssim(image, reference, mask).value

@@ -1,0 +1,50 @@
+"""The visits of a user's cohort: which images to train on, and where they were acquired."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..contrasts import CONTRASTS
+from ..errors import InputError
+from ..io.arguments import read_json
+from ..io.choose_jobs import choose_jobs
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Images of one person by contrast, acquired on one scanner at one time; `name` tells it from all others."""
+
+    name: str
+    subject: str
+    site: str
+    scanner: str
+    sources: Mapping[str, Path]
+
+
+def cohort_visits(
+    cohort_dir: Any = None,
+    cohort_file: Any = None,
+    contrasts: str | Sequence[str] = CONTRASTS,
+    runs: int | Sequence[int] = (1,),
+) -> list[Visit]:
+    """The visits of a BIDS folder or of a file of subjects; `contrasts` and `runs` belong to the folder.
+
+    Site and scanner are the BIDS fields `InstitutionName` and `StationName` of the JSON file beside the first image.
+    """
+    if (cohort_dir is None) == (cohort_file is None):
+        got = "neither" if cohort_dir is None else "both"
+        raise InputError(f"exactly one of `cohort_dir` and `cohort_file` must be given, got {got}")
+    jobs = choose_jobs(
+        cohort_dir=cohort_dir, cohort_file=cohort_file, contrasts=contrasts, runs=runs, with_targets=False
+    )
+    return [Visit(job.name, job.subject, *_place(next(iter(job.sources.values()))), job.sources) for job in jobs]
+
+
+def _place(image: Path) -> tuple[str, str]:
+    """Site and scanner."""
+    sidecar = image.with_name(image.name.split(".nii")[0] + ".json")
+    fields = read_json(sidecar, "sidecar") if sidecar.is_file() else {}
+    return str(fields.get("InstitutionName", UNKNOWN)), str(fields.get("StationName", UNKNOWN))

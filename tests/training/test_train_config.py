@@ -1,0 +1,125 @@
+"""The three stages by their configs, on images of a few hundred voxels and with networks of a few thousand weights."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import monai.bundle
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from scripts.networks.attention import CodeAttention, ForegroundAttention
+from scripts.networks.haca3 import Haca3
+from scripts.training.checkpoints import STATE_FILE, Checkpoints
+
+from ..engines.tiny_subjects import BUNDLE, write_ball
+
+TINY: dict[str, Any] = {
+    "network_def#anatomy_base": 1,
+    "network_def#decoder_base": 1,
+    "preprocessing#transforms#0#percentile": 99.999,
+    "preprocessing#transforms#1#radius": 1,
+    "cohort_slices#slices_per_orientation": 30,
+    "cohort_slices#reference_slices": 20,
+    "validate#slices": "@cohort_slices",
+    "validate#steps": 1,
+    "validate#dataloader#loader#batch_size": 2,
+    "epochs": 2,
+    "steps": 2,
+    "batch_size": 2,
+    "workers": 0,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A datalist of two subjects with three contrasts each."""
+    folder = tmp_path_factory.mktemp("cohort")
+    subjects = []
+    for number in (1, 2):
+        sources = {
+            contrast: str(write_ball(folder / f"sub-{number}_{contrast}.nii.gz", seed=10 * number + index))
+            for index, contrast in enumerate(("t1w", "t2w", "flair"))
+        }
+        subjects.append({"subject": f"{number}", **sources})
+    path = folder / "cohort.json"
+    path.write_text(json.dumps(subjects))
+    return path
+
+
+def train(cohort: Path, output: Path, *overlays: str, **overrides: Any) -> Path:
+    files = [str(BUNDLE / "configs" / name) for name in ("train.json", *overlays)]
+    given = {"bundle_root": str(BUNDLE), "cohort_file": str(cohort), "output_dir": str(output), **TINY, **overrides}
+    if not overlays:
+        given = {"artifact_weights": "", **given}
+    monai.bundle.run(config_file=files, **given)
+    return output
+
+
+def state(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / STATE_FILE, weights_only=True)
+
+
+def equal(first: Any, second: Any) -> bool:
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(equal(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
+
+
+@pytest.fixture(scope="module")
+def trained(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(cohort, tmp_path_factory.mktemp("trained"))
+
+
+def test_training_leaves_weights_pictures_and_curves(trained):
+    network = Haca3(ForegroundAttention(CodeAttention()), anatomy_base=1, decoder_base=1)
+    network.load_state_dict(torch.load(trained / "model.pt", weights_only=True))
+    assert sorted(path.name for path in (trained / "pictures").iterdir()) == ["epoch-0001.png", "epoch-0002.png"]
+    curves = EventAccumulator(str(trained / "logs")).Reload()
+    assert {"total", "reconstruction", "contrastive", "psnr", "ssim"} <= set(curves.Tags()["scalars"])
+    assert [event.step for event in curves.Scalars("total")] == [1, 2, 3, 4]
+    assert state(trained)["iteration"] == 4
+
+
+def test_an_interrupted_training_goes_on_exactly(trained, cohort, tmp_path, monkeypatch):
+    save = Checkpoints.save
+
+    def save_and_stop(self: Checkpoints, engine: Any) -> None:
+        save(self, engine)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_and_stop)
+        with pytest.raises(RuntimeError):
+            train(cohort, tmp_path)
+    assert state(tmp_path)["epoch"] == 1
+    train(cohort, tmp_path)
+    assert equal(state(tmp_path), state(trained))
+
+
+def test_the_artifact_encoder_of_its_stage_is_taken_and_frozen(cohort, tmp_path):
+    first = train(cohort, tmp_path / "artifact", "train_artifact.json", epochs=1)
+    found = torch.load(first / "artifact.pt", weights_only=True)
+    second = train(cohort, tmp_path / "harmonizer", epochs=1, artifact_weights=str(first / "artifact.pt"))
+    kept = torch.load(second / "model.pt", weights_only=True)
+    assert equal({name: kept[f"artifact_encoder.{name}"] for name in found}, found)
+
+
+def test_fine_tuning_starts_from_weights(trained, cohort, tmp_path):
+    tuned = train(cohort, tmp_path, epochs=1, learning_rate=1e-12, initial_weights=str(trained / "model.pt"))
+    before, after = (torch.load(folder / "model.pt", weights_only=True) for folder in (trained, tuned))
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=0, atol=1e-9)
+
+
+def test_another_width_is_refused(trained, cohort, tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        train(cohort, tmp_path, initial_weights=str(trained / "model.pt"), **{"network_def#decoder_base": 2})
+    causes = [caught.value]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    assert "model.pt holds another network: parameters of another shape" in str(causes[-1])

@@ -1,0 +1,44 @@
+"""A harmonizer so narrow that a step takes a fraction of a second, and a batch for it."""
+
+from typing import Any
+
+import torch
+
+from scripts.losses.harmonization import CycleLoss, Haca3Loss
+from scripts.losses.patch_contrast import PatchContrast
+from scripts.networks.attention import CodeAttention, ForegroundAttention
+from scripts.networks.haca3 import Haca3
+from scripts.networks.patchifier import Patchifier
+from scripts.training.harmonizer_stage import HarmonizerStage
+
+SIZE = 96
+
+
+def tiny_stage(**options: Any) -> HarmonizerStage:
+    """Always with the same weights."""
+    torch.manual_seed(0)
+    network = Haca3(ForegroundAttention(CodeAttention()), SIZE, anatomy_base=2, decoder_base=2)
+    loss = Haca3Loss(PatchContrast(Patchifier()))
+    return HarmonizerStage(network, loss, **{"cycle": CycleLoss(), **options})
+
+
+def tiny_batch(samples: int = 4, seed: int = 1) -> dict[str, Any]:
+    """A disc, the brightest part of the mask; one sample has a single source."""
+    generator = torch.Generator().manual_seed(seed)
+    axis = torch.linspace(-1, 1, SIZE)
+    disc = (axis[:, None] ** 2 + axis[None] ** 2 < 0.5).float()
+    available = torch.ones(samples, 4)
+    available[0, 1:] = 0
+    noise = torch.rand(samples, 6, SIZE, SIZE, generator=generator)
+    return {
+        "source": disc * (0.5 + noise[:, :4]) * available[:, :, None, None],
+        "available": available,
+        "target": disc * (0.5 + noise[:, 4:5]),
+        "reference": disc * (0.5 + noise[:, 5:6]),
+        "mask": (disc > 0).expand(samples, 1, SIZE, SIZE),
+        "contrast": torch.zeros(samples, dtype=torch.long),
+        "subject": [f"sub-{index}" for index in range(samples)],
+        "scanner": ["A"] * samples,
+        "orientation": ["axial"] * samples,
+        "slice": torch.arange(samples),
+    }
