@@ -10,7 +10,7 @@ import argparse
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -54,7 +54,7 @@ class KeepingFusion(NetworkFusion):
 
     plane: torch.Tensor
 
-    def __call__(self, planes: torch.Tensor, field_of_view: int, precision: str) -> torch.Tensor:
+    def __call__(self, planes: Sequence[torch.Tensor], field_of_view: int, precision: str) -> torch.Tensor:
         """Fuse."""
         self.plane = planes[0]
         return super().__call__(planes, field_of_view, precision)

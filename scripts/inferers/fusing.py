@@ -1,7 +1,7 @@
 """One volume of the three that the planes gave."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ from .precision import PRECISIONS
 class MedianFusion:
     """The median of the planes at each voxel."""
 
-    def __call__(self, planes: Tensor, field_of_view: int, precision: str) -> Tensor:
-        """Planes (3, X, Y, Z) to (X, Y, Z)."""
-        return planes.median(0).values
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
+        """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
+        return torch.stack(list(planes)).median(0).values
 
 
 class NetworkFusion:
@@ -31,20 +31,20 @@ class NetworkFusion:
         self.network = network
         self.slab = slab
 
-    def __call__(self, planes: Tensor, field_of_view: int, precision: str) -> Tensor:
-        """Planes (3, X, Y, Z) to (X, Y, Z)."""
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
+        """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
         network, dtype = self.network, PRECISIONS[precision]
-        here = next(network.parameters())
-        if (here.dtype, here.device) != (dtype, planes.device):
-            network = copy.deepcopy(network).to(planes.device, dtype)
-        margins = cube_margins(planes.shape[1:], field_of_view)
+        here, (device, shape) = next(network.parameters()), (planes[0].device, planes[0].shape)
+        if (here.dtype, here.device) != (dtype, device):
+            network = copy.deepcopy(network).to(device, dtype)
+        margins = cube_margins(shape, field_of_view)
         scaled = torch.stack([scale_by_percentile(plane, name="a decoded plane")[0].to(dtype) for plane in planes])
         # The network's axes are (Z, Y, X).
         cube = pad(scaled.permute(0, 3, 2, 1), [side for margin in margins for side in margin])
         del scaled
         fused = self._run(network, cube[None])[0, 0].permute(2, 1, 0).float()
         for axis, (low, _) in enumerate(margins):
-            fused = fused.narrow(axis, low, planes.shape[axis + 1])
+            fused = fused.narrow(axis, low, shape[axis])
         return fused
 
     def _run(self, network: FusionNet, cube: Tensor) -> Tensor:

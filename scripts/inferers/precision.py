@@ -23,7 +23,8 @@ class InPrecision(nn.Module):
 
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        self.module = module.to(dtype).to(memory_format=torch.channels_last)
+        # Torch knows this argument, its annotations do not.
+        self.module = module.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = dtype
 
     def forward(self, image: Tensor) -> Tensor:

@@ -128,13 +128,13 @@ class TriPlanarInferer(HarmonizationInferer):
     def _result(
         self, passes: list[PlanePass], index: int, channels: Tensor, visible: Tensor, network: Haca3
     ) -> Harmonized:
-        planes = torch.stack([plane.images[index] for plane in passes])
+        planes = [plane.images[index] for plane in passes]
         image = self.fusion(planes, network.field_of_view, self.precision)[None]
         attention = [plane.attention[index] for plane in passes if plane.attention is not None]
         variances = [plane.variance[index] for plane in passes if plane.variance is not None]
         uncertainty = None
         if self.uncertainty:
-            variance = planes.var(0, correction=0)
+            variance = torch.stack(planes).var(0, correction=0)
             if variances:
                 variance += torch.stack(variances).mean(0)
             uncertainty = variance.sqrt()[None]

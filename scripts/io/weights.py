@@ -43,7 +43,7 @@ def load_weights(network: nn.Module, path: Path | str) -> str:
     return file_sha256(path)
 
 
-def save_weights(state: Mapping[str, Tensor], path: Path | str) -> str:
+def save_weights(state: Mapping[str, Any], path: Path | str) -> str:
     """Write a state dict and return the file's SHA-256; the same tensors make the same bytes."""
     # Given a path instead of a file, torch would write the path's stem into the file.
     with whole_file(Path(path)) as partial, partial.open("wb") as file:

@@ -95,7 +95,8 @@ class ForegroundAttention(SourceAttention):
         weights = self.alpha(query, keys, available).unsqueeze(-1).unsqueeze(-1) * shown
         equal = (available / available.sum(1, keepdim=True).clamp(min=1.0)).unsqueeze(-1).unsqueeze(-1)
         total = weights.sum(1, keepdim=True)
-        weights = torch.where(total > 0, weights / total, equal)
+        # Never divided by 0, not even where the result is not taken: the gradient of that is not a number.
+        weights = torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), equal)
         return self._smooth(weights) if self.smoothing else weights
 
     def visible(self, foreground: Tensor, available: Tensor) -> Tensor:

@@ -21,9 +21,10 @@ class ScoreSlices:
     def __call__(self, engine: Engine, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Score a batch of triplets."""
         self.encoder.eval()
+        device = next(self.encoder.parameters()).device
         with torch.inference_mode():
             clean, degraded = (
-                self.encoder(batch[role].to(engine.state.device)).norm(dim=1).cpu() for role in ("anchor", "negative")
+                self.encoder(batch[role].to(device)).norm(dim=1).cpu() for role in ("anchor", "negative")
             )
         return {**batch, "clean": clean, "degraded": degraded}
 
@@ -31,8 +32,9 @@ class ScoreSlices:
 class ScoreMetric(Metric):
     """A number that all scores of a validation have together."""
 
-    # So that ignite hands over the whole output.
-    required_output_keys = None
+    def iteration_completed(self, engine: Engine) -> None:
+        """Take the whole output, of which ignite's metrics expect two entries."""
+        self.update(engine.state.output)
 
     def reset(self) -> None:
         """Forget the scores."""
@@ -64,7 +66,7 @@ class SeverityCorrelation(ScoreMetric):
 
 
 class CleanAuc(ScoreMetric):
-    """How likely a slice with an artifact of at least `severity` scores above a clean one: the area under the ROC curve."""
+    """How likely a slice with an artifact of at least `severity` scores above a clean one (the area under the ROC)."""
 
     def __init__(self, severity: float = 0.5) -> None:
         self.least = severity

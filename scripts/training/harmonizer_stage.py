@@ -111,7 +111,7 @@ class HarmonizerStage(nn.Module):
 
 
 def _where_available(function: Callable[[Tensor], Tensor], values: Tensor, available: Tensor) -> Tensor:
-    """`function` (N, 1, ...) -> (N, ...) of the sources' `values` (B, C, ...); those that are not there cost nothing."""
+    """`function` (N, 1, ...) -> (N, ...) of the sources' `values` (B, C, ...); absent ones cost nothing."""
     present = available != 0
     found = function(values[present].unsqueeze(1))
     result = found.new_zeros(*available.shape, *found.shape[1:])

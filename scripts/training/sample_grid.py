@@ -1,12 +1,11 @@
 """Pictures of what the harmonizer makes, to look at while it trains."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import itk
 import torch
 from ignite.engine import Engine, Events
+from PIL import Image
 from torch import Tensor
 
 
@@ -30,7 +29,7 @@ class SampleGrid:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
 
     def _collect(self, engine: Engine) -> None:
-        output: Mapping[str, Any] = engine.state.output
+        output: Any = engine.state.output
         columns = torch.cat([output["source"], output["pred"], output["target"]], dim=1)
         # The slices of a row side by side, (H, (C + 2) W).
         self.pictures += [torch.cat(list(row), dim=1) for row in columns[: self.rows - len(self.pictures)]]
@@ -40,4 +39,4 @@ class SampleGrid:
         self.pictures = []
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"epoch-{engine.state.epoch:04d}.png"
-        itk.imwrite(itk.image_from_array(grid.numpy()), str(path))
+        Image.fromarray(grid.numpy()).save(path)

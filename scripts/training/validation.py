@@ -39,7 +39,7 @@ class HarmonizeSlices:
     def __call__(self, engine: Engine, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Harmonize `source` (B, 4, H, W) to the contrast and the scanner of `reference` (B, 1, H, W)."""
         self.network.eval()
-        device = engine.state.device
+        device = next(self.network.parameters()).device
         with torch.inference_mode():
             target = self.network.encode_code(batch["reference"].to(device))[:, 0]
             image = self.network(batch["source"].to(device), target, batch["available"].to(device))
@@ -49,12 +49,13 @@ class HarmonizeSlices:
 class SliceMetric(Metric):
     """Mean of a metric (image, reference, mask) over the slices in which some of the mask is visible."""
 
-    # So that ignite hands over the whole output.
-    required_output_keys = None
-
     def __init__(self, metric: Callable[[np.ndarray, np.ndarray, np.ndarray], float]) -> None:
         self.metric = metric
         super().__init__()
+
+    def iteration_completed(self, engine: Engine) -> None:
+        """Take the whole output, of which ignite's metrics expect two entries."""
+        self.update(engine.state.output)
 
     def reset(self) -> None:
         """Forget the slices."""

@@ -91,7 +91,7 @@ def test_another_training_is_not_gone_on_with(tmp_path, settings, words):
 
 def test_a_state_of_another_network_is_refused(tmp_path):
     checkpoints(tmp_path, line(1.0)).save(engine())
-    with pytest.raises(InputError, match="holds another network: .* weight"):
+    with pytest.raises(InputError, match="holds another network: .*weight"):
         checkpoints(tmp_path, nn.Linear(2, 1)).load(engine())
 
 

@@ -102,7 +102,8 @@ def test_an_interrupted_training_goes_on_exactly(trained, cohort, tmp_path, monk
 
 
 def test_the_artifact_encoder_of_its_stage_is_taken_and_frozen(cohort, tmp_path):
-    first = train(cohort, tmp_path / "artifact", "train_artifact.json", epochs=1)
+    enough = {"validate#task#kinds": ["noise"], "validate#dataloader#loader#batch_size": 16}
+    first = train(cohort, tmp_path / "artifact", "train_artifact.json", epochs=1, **enough)
     found = torch.load(first / "artifact.pt", weights_only=True)
     second = train(cohort, tmp_path / "harmonizer", epochs=1, artifact_weights=str(first / "artifact.pt"))
     kept = torch.load(second / "model.pt", weights_only=True)

@@ -1,10 +1,8 @@
-from types import SimpleNamespace
-
-import itk
 import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
+from PIL import Image
 
 from scripts.metrics.image import psnr
 from scripts.training.artifact_validation import CleanAuc, ScoreSlices, SeverityCorrelation
@@ -13,12 +11,12 @@ from scripts.training.validation import FixedBatches, HarmonizeSlices, SliceMetr
 
 from .tiny_stage import SIZE, tiny_batch, tiny_stage
 
-CPU = SimpleNamespace(state=SimpleNamespace(device=torch.device("cpu")))
+ENGINE = Engine(lambda *_: None)
 
 
 def test_slices_are_harmonized_to_their_reference():
     network, batch = tiny_stage().network.eval(), tiny_batch(2)
-    found = HarmonizeSlices(network)(CPU, batch)
+    found = HarmonizeSlices(network)(ENGINE, batch)
     with torch.inference_mode():
         codes = network.encode_code(batch["reference"])[:, 0]
         torch.testing.assert_close(found["pred"], network(batch["source"], codes, batch["available"]))
@@ -61,16 +59,17 @@ def test_batches_are_made_once():
 def test_metrics_take_the_output_of_an_evaluator():
     network = tiny_stage().network
     engine = Engine(HarmonizeSlices(network))
-    engine.state.device = torch.device("cpu")
     SliceMetric(psnr).attach(engine, "psnr")
     engine.run([tiny_batch(2)])
     assert np.isfinite(engine.state.metrics["psnr"])
 
 
 def test_scores_are_norms_of_codes():
-    encoder = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    encoder = torch.nn.Sequential(torch.nn.Conv2d(2, 2, 4, bias=False), torch.nn.Flatten())
+    # Each code is the mean of its own channel.
+    encoder[0].weight.data = torch.eye(2)[:, :, None, None].expand(2, 2, 4, 4) / 16
     batch = {"anchor": torch.full((2, 2, 4, 4), 3.0), "negative": torch.full((2, 2, 4, 4), 4.0)}
-    found = ScoreSlices(encoder)(CPU, batch)
+    found = ScoreSlices(encoder)(ENGINE, batch)
     assert found["clean"].tolist() == pytest.approx([18**0.5] * 2)
     assert found["degraded"].tolist() == pytest.approx([32**0.5] * 2)
 
@@ -104,7 +103,7 @@ def test_pictures_show_sources_output_and_target(tmp_path):
     batch = {**tiny_batch(2), "pred": torch.full((2, 1, SIZE, SIZE), 1.0)}
     evaluator.run([batch, batch])
     trainer.run([0], max_epochs=1)
-    picture = itk.array_from_image(itk.imread(str(tmp_path / "epoch-0001.png")))
+    picture = np.asarray(Image.open(tmp_path / "epoch-0001.png"))
     assert picture.shape == (3 * SIZE, 6 * SIZE)
     assert (picture[:, 4 * SIZE : 5 * SIZE] == 128).all()
     expected = (batch["target"][1, 0] / 2).clamp(0, 1).mul(255).round()
