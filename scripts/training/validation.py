@@ -55,7 +55,8 @@ class SliceMetric(Metric):
 
     def iteration_completed(self, engine: Engine) -> None:
         """Take the whole output, of which ignite's metrics expect two entries."""
-        self.update(engine.state.output)
+        output: Any = engine.state.output
+        self.update(output)
 
     def reset(self) -> None:
         """Forget the slices."""
