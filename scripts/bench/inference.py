@@ -96,7 +96,8 @@ def measure(way: str, subject: Path, results: Path, targets: int, planes: int) -
     for module in (network, fusion):
         seed_weights(module, seed=0)
     keeping = KeepingFusion(fusion)
-    inferer = TriPlanarInferer(keeping, **{"workers": min(4, torch.get_num_threads()), **WAYS[way]})
+    options = {"workers": min(4, torch.get_num_threads()), **WAYS[way]}
+    inferer = TriPlanarInferer(keeping, **options)
     _warm_up(inferer, network)
     clock = Clock()
     if way != "naive":
@@ -123,7 +124,7 @@ def measure(way: str, subject: Path, results: Path, targets: int, planes: int) -
         write_like(results / f"{way}.nii.gz", to_native_grid(volume.numpy(), native).voxels, native, "bench")
     seconds = perf_counter() - start + clock.stages.pop("not run", 0.0)
     for method in SLICE_STAGES if way != "naive" else ():
-        clock.stages[method.replace("_", " ")] /= inferer.workers
+        clock.stages[method.replace("_", " ")] /= options["workers"]
     np.savez(results / f"{way}.npz", image=volume.numpy(), plane=plane.numpy())
     return {
         "seconds": seconds,

@@ -60,7 +60,8 @@ class TriPlanarInferer(HarmonizationInferer):
         self.preparation = NetworkPreparation(precision, compiled)
         self.compiled = compiled
         self.batch_size = batch_size
-        self.workers = workers
+        # Private, because it changes no bit: a record of what decides an output leaves it out.
+        self._workers = workers
         self.uncertainty = uncertainty
         self.mask_fused = mask_fused
         self.wishes = Wishes(attention, samples if uncertainty else 0, seed)
@@ -112,8 +113,8 @@ class TriPlanarInferer(HarmonizationInferer):
 
     def _process(self, plane: PlanePass) -> None:
         """All of one orientation, in smaller batches where a GPU's memory is short."""
-        if self.workers > 1 and plane.covered.device.type == "cpu":
-            side_by_side(plane.process, plane.covered.split(self.batch_size), self.workers)
+        if self._workers > 1 and plane.covered.device.type == "cpu":
+            side_by_side(plane.process, plane.covered.split(self.batch_size), self._workers)
             return
         size, remaining = self.batch_size, plane.covered
         while len(remaining):
