@@ -16,8 +16,8 @@ from ..phantom.atlas import load_atlas
 from ..phantom.cohort import draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import load_ranges
-from ..phantom.slices import PhantomSlices
 from ..report.summary import markdown_table
+from ..training.phantom_slices import PhantomSlices
 
 DESIGNS_FILE = Path(__file__).parents[2] / "configs" / "simulate.json"
 # All of its scanners acquire all contrasts.

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..errors import InputError
+from ..inferers.precision import PRECISIONS
 from ..phantom.cohort import derive_seed
-
-AUTOCAST = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingUpdate:
@@ -31,17 +30,15 @@ class TrainingUpdate:
         scheduler: LRScheduler | None = None,
         seed: int = 0,
     ) -> None:
-        if precision not in AUTOCAST:
-            raise InputError(f"`precision` must be one of {', '.join(AUTOCAST)}, got {precision}")
+        if precision not in PRECISIONS:
+            raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}")
         if accumulation < 1:
             raise InputError(f"`accumulation` must be at least 1, got {accumulation}")
-        self.dtype = AUTOCAST[precision]
+        self.dtype = PRECISIONS[precision]
         self.accumulation = accumulation
         self.largest_gradient = largest_gradient
         self.scheduler = scheduler
         self.seed = seed
-        # Of use in half precision only, whose range a gradient may leave.
-        self.scaler = torch.amp.GradScaler(enabled=self.dtype == torch.float16 and torch.cuda.is_available())
 
     def __call__(self, engine: SupervisedTrainer, batch: Mapping[str, Any]) -> dict[str, float]:
         """Train on a batch; the losses by name."""
@@ -54,7 +51,7 @@ class TrainingUpdate:
             losses = engine.network(ready, iteration)
         values = {name: float(loss.detach()) for name, loss in losses.items()}
         refuse_not_finite(values, batch, iteration)
-        self.scaler.scale(losses["total"] / self.accumulation).backward()
+        (losses["total"] / self.accumulation).backward()
         last = engine.state.epoch_length is not None and iteration % engine.state.epoch_length == 0
         if last or iteration % self.accumulation == 0:
             self._step(engine.network, engine.optimizer)
@@ -62,10 +59,8 @@ class TrainingUpdate:
 
     def _step(self, stage: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         if self.largest_gradient is not None:
-            self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(stage.parameters(), self.largest_gradient)
-        self.scaler.step(optimizer)
-        self.scaler.update()
+        optimizer.step()
         optimizer.zero_grad()
         if self.scheduler is not None:
             self.scheduler.step()

@@ -95,7 +95,7 @@ def test_a_batch_whose_loss_is_not_finite_is_named_and_changes_nothing():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"precision": "int8"}, "`precision` must be one of fp32, bf16, fp16, got int8"),
+        ({"precision": "int8"}, "`precision` must be one of fp32, bf16, got int8"),
         ({"accumulation": 0}, "`accumulation` must be at least 1, got 0"),
     ],
 )

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
-from ..training.slice_stream import Scan, ScanSlices, SliceStream, check_whole
-from .cohort import Cohort, SubjectPlan, VisitPlan, derive_seed, draw_cohort
-from .phantom import Phantom, PhantomParts
-from .scanner import RANGES_FILE, Scanner, load_ranges
+from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, derive_seed, draw_cohort
+from ..phantom.phantom import Phantom, PhantomParts
+from ..phantom.scanner import RANGES_FILE, Scanner, load_ranges
+from .slice_stream import Scan, ScanSlices, SliceStream, check_whole
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from scripts.contrasts import CONTRASTS
 from scripts.errors import InputError
 from scripts.phantom.scanner import Scanner
-from scripts.phantom.slices import PhantomSlices
+from scripts.training.phantom_slices import PhantomSlices
 
 DESIGN = {
     "subjects": 3,
