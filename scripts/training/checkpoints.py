@@ -1,6 +1,7 @@
 """What a training leaves behind: where it stands, to go on from, and the best weights so far."""
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ class Checkpoints:
         if self.evaluator is None:
             return True
         value = self.evaluator.state.metrics[self.metric]
-        if self.best is not None and value <= self.best:
+        # So written that a value that is not a number never counts.
+        if not value > (-math.inf if self.best is None else self.best):
             return False
         self.best = value
         return True

@@ -51,12 +51,12 @@ def test_without_a_state_nothing_is_loaded(tmp_path):
 def test_weights_are_those_of_the_best_epoch(tmp_path):
     network, evaluator = line(1.0), validated(20.0)
     kept = checkpoints(tmp_path, network, evaluator=evaluator)
-    for epoch, psnr in enumerate((20.0, 22.0, 21.0), start=1):
+    for epoch, psnr in enumerate((float("nan"), 22.0, 21.0, float("nan")), start=1):
         nn.init.constant_(network.weight, epoch)
         evaluator.state.metrics["psnr"] = psnr
         kept.save(engine(epoch))
     assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].item() == 2
-    assert torch.load(tmp_path / STATE_FILE, weights_only=True)["parts"]["stage"]["weight"].item() == 3
+    assert torch.load(tmp_path / STATE_FILE, weights_only=True)["parts"]["stage"]["weight"].item() == 4
 
 
 def test_one_process_of_several_writes(tmp_path):
