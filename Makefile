@@ -7,29 +7,40 @@ BUNDLE_RUN := $(VENV)/bin/python -m monai.bundle run --config_file
 # Which cohort of configs/simulate.json is simulated, harmonized and judged, and which tables are made of it.
 COHORT ?= demo
 TABLES ?= ['images', 'regions']
-METHODS := mean_std white_stripe nyul spectrum_swap
+METHODS := haca3plus mean_std white_stripe nyul spectrum_swap
 OUTPUT := output/$(COHORT)
 SIMULATED := $(OUTPUT)/cohort/dataset_description.json
 HARMONIZATIONS := $(METHODS:%=harmonize_%)
 
-.PHONY: demo evaluation test bench lint $(HARMONIZATIONS)
+.PHONY: demo evaluation weights test bench lint $(HARMONIZATIONS)
 
 # The main job on the embedded default.
 demo: evaluation
 	@cat $(OUTPUT)/evaluation/tables/images.md
 	@echo "Tables and figures: $(OUTPUT)/evaluation"
 
-# Simulate traveling subjects, harmonize them with each baseline, judge.
+# Simulate traveling subjects, harmonize them with each method, judge.
 evaluation: $(HARMONIZATIONS)
 	$(BUNDLE_RUN) configs/evaluate.json --cohort_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/evaluation \
 		--tables "$(TABLES)" --methods "{$(foreach method,$(METHODS),'$(method)': '$(OUTPUT)/$(method)', )}"
 
+# HACA3+, the default, has no config of its own.
+$(HARMONIZATIONS): METHOD_CONFIG = $(wildcard $(@:harmonize_%=configs/method_%.json))
 $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
-	$(BUNDLE_RUN) "['configs/inference.json', 'configs/method_$*.json']" \
+	$(BUNDLE_RUN) "['configs/inference.json'$(METHOD_CONFIG:%=, '%')]" \
 		--dataset_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/$*
 
 $(SIMULATED): | $(INSTALLED)
 	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --output_dir $(OUTPUT)/cohort
+
+# The weights that ship, from nothing: hours.
+weights: $(INSTALLED)
+	$(BUNDLE_RUN) "['configs/train.json', 'configs/train_artifact.json']"
+	$(BUNDLE_RUN) configs/train.json --artifact_weights output/training/artifact/artifact.pt
+	$(BUNDLE_RUN) "['configs/train.json', 'configs/train_fusion.json']"
+	$(BUNDLE_RUN) configs/release_weights.json
+	$(BUNDLE_RUN) configs/simulate.json --cohort targets --output_dir output/targets
+	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets
 
 # The gate: formatter, linter, types, tests.
 test: lint

@@ -14,22 +14,12 @@ from pydoc import locate
 from types import TracebackType
 from typing import Any
 
-from monai.bundle import (
-    ComponentLocator,
-    ConfigComponent,
-    ConfigParser,
-    ConfigWorkflow,
-    ReferenceResolver,
-    update_kwargs,
-)
-from monai.bundle import run as monai_bundle_run
-from monai.utils import ensure_tuple
+from monai.bundle import ComponentLocator, ConfigComponent, ConfigParser, ConfigWorkflow, ReferenceResolver
 
+from .current_run import current_run
 from .errors import InputError, UnexpectedError, find_cause
 
 _SEPARATOR = ReferenceResolver.sep
-_RUN_ARGUMENTS = inspect.signature(monai_bundle_run).parameters
-_NO_OVERRIDES = {*_RUN_ARGUMENTS, *inspect.signature(ConfigWorkflow).parameters, "workflow_name"}
 
 
 def refuse_unknown_overrides(bundle_root: str) -> None:
@@ -48,20 +38,19 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
     bundle = Path(__file__).resolve().parents[1]
     if Path(bundle_root).resolve() != bundle:
         raise InputError(f"`bundle_root` must be {bundle}, got `{bundle_root}`; add --bundle_root {bundle}")
-    current = _current_run()
-    if current is None:
+    run = current_run()
+    if run is None:
         return
-    files, overrides, workflow = current
-    checker = _Checker(files, workflow)
-    for file in files[1:]:
+    checker = _Checker(run.files, run.workflow)
+    for file in run.files[1:]:
         for key in ConfigParser.load_config_file(file):
             if not key.startswith("_"):
                 checker.check(key, f"key `{key}` of {file}")
-    for key, value in overrides.items():
+    for key, value in run.overrides.items():
         checker.check(key, f"override key `{key}`")
         if checker.is_switch(key):
             # MONAI parses the config again, since nothing of it is in use yet.
-            workflow.parser[key] = _to_bool(key, value)
+            run.workflow.parser[key] = _to_bool(key, value)
 
 
 def _print_message(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -71,23 +60,6 @@ def _print_message(kind: type[BaseException], error: BaseException, trace: Trace
         sys.__excepthook__(kind, error, trace)
     else:
         print(f"{'Refused' if isinstance(cause, InputError) else 'Failed'}: {cause}", file=sys.stderr)
-
-
-def _current_run() -> tuple[list[str], dict[str, Any], ConfigWorkflow] | None:
-    """Config files, overrides and workflow of the `monai.bundle.run` that is under way.
-
-    MONAI hands them to no config, so they are read from the calling frame, where the command line is already parsed.
-    """
-    frame = sys._getframe()
-    while frame.f_code is not monai_bundle_run.__code__:
-        if frame.f_back is None:
-            return None
-        frame = frame.f_back
-    given = {name: frame.f_locals[name] for name in _RUN_ARGUMENTS}
-    given = update_kwargs(given.pop("args_file"), **given.pop("override"), **given)
-    files = [str(file) for file in ensure_tuple(given["config_file"])]
-    overrides = {key: value for key, value in given.items() if key not in _NO_OVERRIDES}
-    return files, overrides, frame.f_locals["workflow"]
 
 
 def _to_bool(key: str, value: Any) -> bool | str:

@@ -13,8 +13,6 @@ from monai.bundle import ConfigParser, ckpt_export, verify_metadata, verify_net_
 from packaging.requirements import Requirement
 
 from scripts.io.weights import save_weights, seed_weights
-from scripts.networks.attention import CodeAttention, ForegroundAttention
-from scripts.networks.haca3 import Haca3
 
 BUNDLE = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (BUNDLE / "configs").glob("*.json") if path.name != "metadata.json")
@@ -78,19 +76,20 @@ def test_every_package_that_the_code_imports_is_pinned():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_config_that_runs_begins_with_the_guard(path):
     config = json.loads(path.read_text())
-    assert ("run" in config) is not path.name.startswith(("method_", "multi_gpu_", "train_"))
+    assert ("run" in config) is not path.name.startswith(("method_", "multi_gpu_", "published_", "train_"))
     if "run" in config:
         assert config["run"][0] == GUARD
-        # encode.json changes what inference.json runs.
-        assert config.get("bundle_root") == (None if path.name == "encode.json" else ".")
+        # These change what inference.json runs.
+        overlay = path.name in ("encode.json", "name_targets.json")
+        assert config.get("bundle_root") == (None if overlay else ".")
 
 
 @pytest.mark.parametrize("id", ["network_def", "fusion_def"])
 def test_weights_are_imported_for_the_networks_of_inference(id):
     shapes = []
-    for file in ("inference.json", "import_weights.json"):
+    for files in (["inference.json", "published_weights.json"], ["import_weights.json"]):
         parser = ConfigParser()
-        parser.read_config(str(BUNDLE / "configs" / file))
+        parser.read_config([str(BUNDLE / "configs" / file) for file in files])
         network = parser.get_parsed_content(id)
         shapes.append({name: value.shape for name, value in network.state_dict().items()})
     assert shapes[0] == shapes[1]
@@ -107,7 +106,9 @@ def test_network_takes_and_gives_what_the_metadata_says():
 
 def test_network_is_exported_as_torchscript(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(BUNDLE))
-    network = Haca3(ForegroundAttention(CodeAttention())).eval()
+    parser = ConfigParser()
+    parser.read_config(str(BUNDLE / "configs" / "inference.json"))
+    network = parser.get_parsed_content("network_def").eval()
     seed_weights(network, seed=0)
     save_weights(network.state_dict(), tmp_path / "model.pt")
     ckpt_export(

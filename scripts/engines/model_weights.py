@@ -1,13 +1,12 @@
 """The weights of a method's networks."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..io.weights import load_weights, seed_weights
+from ..io.weights import load_weights, seed_weights, state_sha256
 
 
 class ModelWeights:
@@ -37,15 +36,7 @@ class ModelWeights:
             for network in self.networks:
                 seed_weights(network, self.seed)
             self.code_maker = f"random-{self.seed}"
-            return {"random": True, "seed": self.seed, "sha256": [_state_sha256(network) for network in self.networks]}
+            return {"random": True, "seed": self.seed, "sha256": [state_sha256(network) for network in self.networks]}
         hashes = [load_weights(network, path) for network, path in zip(self.networks, self.paths, strict=True)]
         self.code_maker = next(iter(hashes), "")
         return {path.name: sha256 for path, sha256 in zip(self.paths, hashes, strict=True)}
-
-
-def _state_sha256(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)}".encode())
-        digest.update(value.numpy(force=True).tobytes())
-    return digest.hexdigest()

@@ -21,6 +21,17 @@ class MedianFusion:
         return torch.stack(list(planes)).median(0).values
 
 
+class KeepingFusion(MedianFusion):
+    """The median, which keeps the planes that it is made of."""
+
+    planes: Sequence[Tensor] = ()
+
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
+        """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
+        self.planes = planes
+        return super().__call__(planes, field_of_view, precision)
+
+
 class NetworkFusion:
     """A fusion net, which sees a cube of `field_of_view` voxels, each plane scaled by its own percentile.
 
@@ -37,13 +48,11 @@ class NetworkFusion:
         here, (device, shape) = next(network.parameters()), (planes[0].device, planes[0].shape)
         if (here.dtype, here.device) != (dtype, device):
             network = copy.deepcopy(network).to(device, dtype)
-        margins = cube_margins(shape, field_of_view)
         scaled = torch.stack([scale_by_percentile(plane, name="a decoded plane")[0].to(dtype) for plane in planes])
-        # The network's axes are (Z, Y, X).
-        cube = pad(scaled.permute(0, 3, 2, 1), [side for margin in margins for side in margin])
+        cube = fusion_cube(scaled, field_of_view)
         del scaled
         fused = self._run(network, cube[None])[0, 0].permute(2, 1, 0).float()
-        for axis, (low, _) in enumerate(margins):
+        for axis, (low, _) in enumerate(cube_margins(shape, field_of_view)):
             fused = fused.narrow(axis, low, shape[axis])
         return fused
 
@@ -71,6 +80,12 @@ class NetworkFusion:
                 output = result.new_empty(*result.shape[:2], depth, *result.shape[3:])
             output[:, :, start:stop] = result[:, :, start - low : stop - low]
         return output
+
+
+def fusion_cube(volumes: Tensor, field_of_view: int) -> Tensor:
+    """Volumes (C, X, Y, Z) as a fusion net sees them: padded to cubes, axes (Z, Y, X)."""
+    margins = cube_margins(volumes.shape[1:], field_of_view)
+    return pad(volumes.permute(0, 3, 2, 1), [side for margin in margins for side in margin])
 
 
 Fusion = MedianFusion | NetworkFusion

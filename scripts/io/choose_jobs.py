@@ -24,11 +24,12 @@ def choose_jobs(
     runs: int | Sequence[int] = (1,),
     named_targets: Path | str = "models/targets.json",
     with_targets: bool = True,
+    withheld: str | Sequence[str] = (),
 ) -> list[Job]:
     """One subject's `sources`, the subjects of `cohort_file`, or the traveling subjects of `cohort_dir`.
 
-    `subject` and `session` belong to the first; `contrasts` and `runs` to the last, where every image's target is its
-    subject's first visit, and no other is to be given. Jobs that are not `with_targets` have none.
+    `subject` and `session` belong to the first; `contrasts`, `withheld` and `runs` to the last, where every image's
+    target is its subject's first visit, and no other is to be given. Jobs that are not `with_targets` have none.
     """
     ways = {"sources": sources, "cohort_file": cohort_file, "cohort_dir": cohort_dir}
     given = [name for name, value in ways.items() if value is not None]
@@ -39,7 +40,7 @@ def choose_jobs(
     if cohort_dir is not None:
         if target is not None or targets is not None:
             raise InputError(f"with `cohort_dir` every target is a first visit, got the target {target or targets!r}")
-        return jobs_from_cohort(cohort_dir, contrasts, runs, with_targets)
+        return jobs_from_cohort(cohort_dir, contrasts, runs, with_targets, withheld)
     if not with_targets and (target is not None or targets is not None):
         raise InputError(f"this run takes no target, got {target or targets!r}")
     named = read_named_targets(named_targets)

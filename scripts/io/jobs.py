@@ -65,21 +65,29 @@ def jobs_from_cohort(
     contrasts: str | Sequence[str] = CONTRASTS,
     runs: int | Sequence[int] = (1,),
     with_targets: bool = True,
+    withheld: str | Sequence[str] = (),
 ) -> list[Job]:
-    """Every visit of a BIDS cohort, each image's target being its subject's reference of the same contrast."""
-    contrasts, runs = ensure_tuple(contrasts), ensure_tuple(runs)
+    """Every visit of a BIDS cohort, each image's target being its subject's reference of the same contrast.
+
+    Images of contrasts that are `withheld` have targets, but are no sources.
+    """
+    contrasts, runs, withheld = ensure_tuple(contrasts), ensure_tuple(runs), ensure_tuple(withheld)
     if not contrasts or not set(contrasts) <= set(CONTRASTS):
         raise InputError(f"`contrasts` must hold some of {list(CONTRASTS)}, got {list(contrasts)}")
     images = read_cohort(as_path(as_text(cohort_dir, "cohort_dir")), contrasts)
     known = sorted({image.run for image in images})
     if not runs or not set(runs) <= set(known):
         raise InputError(f"`runs` must hold some of the cohort's runs {known}, got {list(runs)}")
+    if not set(withheld) < set(contrasts):
+        raise InputError(f"`withheld` must leave some of the `contrasts` {list(contrasts)}, got {list(withheld)}")
     references = _references(images) if with_targets else {}
-    return [
-        Job(subject, session, run, sources, {c: references[subject, c] for c in sources if with_targets})
-        for (subject, session, run), sources in _visits(images).items()
-        if run in runs
-    ]
+    jobs = []
+    for (subject, session, run), visit in _visits(images).items():
+        sources = {contrast: path for contrast, path in visit.items() if contrast not in withheld}
+        if run in runs and sources:
+            targets: dict[str, TargetSpec] = {c: references[subject, c] for c in visit if with_targets}
+            jobs.append(Job(subject, session, run, sources, targets))
+    return jobs
 
 
 def source_paths(given: dict[str, str], folder: Path = Path()) -> dict[str, Path]:

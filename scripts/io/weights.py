@@ -103,6 +103,15 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def state_sha256(network: nn.Module) -> str:
+    """In hexadecimal, of the names and values of all parameters."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.numpy(force=True).tobytes())
+    return digest.hexdigest()
+
+
 def refuse_other_network(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], label: str) -> None:
     """Refuse parameters that are not the expected ones, or not finite; the message begins with `label`."""
     shapes = {

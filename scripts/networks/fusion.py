@@ -20,6 +20,17 @@ class FusionNet(nn.Module):
             nn.ReLU(),
         )
 
+    @torch.no_grad()
+    def start_as_mean(self) -> None:
+        """Let the first of the merged features be the mean of the volumes, and the output that feature."""
+        first, last = (layer for layer in self.merge if isinstance(layer, nn.Conv3d))
+        orientations = first.in_channels - first.out_channels
+        for layer in (first, last):
+            nn.init.zeros_(layer.weight[0])
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        nn.init.constant_(first.weight[0, :orientations, 1, 1, 1], 1 / orientations)
+        nn.init.ones_(last.weight[0, 0, 1, 1, 1])
+
     def forward(self, volumes: Tensor) -> Tensor:
         """One volume of those of all orientations."""
         return self.merge(torch.cat([volumes, self.features(volumes)], dim=1))

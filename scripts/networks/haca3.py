@@ -24,6 +24,7 @@ from torch.nn.functional import gumbel_softmax
 
 from ..errors import InputError
 from ..transforms.orientations import frame, plane_view
+from .artifact_encoder import ArtifactEncoder
 from .attention import SourceAttention
 from .unet import ConvBlock, UNet
 
@@ -52,23 +53,8 @@ class ContrastEncoder(nn.Module):
         return self.mean(features).flatten(1), self.log_variance(features).flatten(1)
 
 
-class ArtifactEncoder(nn.Module):
-    """(B, 1, H, W) -> eta (B, eta)."""
-
-    def __init__(self, field_of_view: int, eta: int) -> None:
-        super().__init__()
-        self.features = nn.Sequential(ConvBlock(1, 16, kernel=5, padding=2), ConvBlock(16, 64))
-        self.summary = nn.Sequential(
-            ConvBlock(64 + 1, 32, kernel=32, stride=32, padding=0), nn.Conv2d(32, eta, field_of_view // 32)
-        )
-
-    def forward(self, image: Tensor) -> Tensor:
-        """The code."""
-        return self.summary(torch.cat([self.features(image), image], dim=1)).flatten(1)
-
-
 class Haca3(nn.Module):
-    """The whole network; `attention` decides whether it is HACA3 or HACA3+.
+    """The whole network; `attention` decides whether it is HACA3 or HACA3+, the default `artifact_encoder` is HACA3's.
 
     A pixel is foreground where the normalised image exceeds `foreground_threshold`. `default_target` is the code that
     is used where no target is given. The code of a target image is the mean over `target_slices` neighbouring coronal
@@ -87,6 +73,7 @@ class Haca3(nn.Module):
         anatomy_classes: int = 5,
         theta: int = 2,
         eta: int = 2,
+        artifact_encoder: nn.Module | None = None,
         anatomy_base: int = 8,
         decoder_base: int = 16,
         foreground_threshold: float = 1e-2,
@@ -104,7 +91,7 @@ class Haca3(nn.Module):
         self.first_target_slice = first_target_slice
         self.anatomy_encoder = UNet(1, anatomy_classes, anatomy_base)
         self.contrast_encoder = ContrastEncoder(field_of_view, theta)
-        self.artifact_encoder = ArtifactEncoder(field_of_view, eta)
+        self.artifact_encoder = artifact_encoder or ArtifactEncoder(field_of_view, eta)
         self.attention = attention
         self.decoder = UNet(1 + theta, 1, decoder_base)
         self.register_buffer("default_target", torch.zeros(1, theta + eta))

@@ -1,28 +1,36 @@
-"""What a training leaves behind: where it stands, to go on from, and the best weights so far."""
+"""What a training leaves behind: where it stands, to go on from, and the best weights with how they were made."""
 
 import logging
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 
 from ..errors import InputError
+from ..io.volumes import write_json
 from ..io.weights import read_checkpoint, refuse_other_network, save_weights
 
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "training.pt"
+PROVENANCE_FILE = "training.json"
+_STATE = {"config", "epoch", "iteration", "best", "seconds", "parts"}
 
 
 class Checkpoints:
     """Saves the `parts` of a training after every epoch, and goes on from them where `folder` has some.
 
     `weights` are networks by the name of the file that gets their state dict: after an epoch in which `metric` of the
-    `evaluator` rose above all before, or after every epoch if there is no evaluator. `settings` decide what a training
-    computes; with other ones it cannot go on. Of several processes, the first one writes.
+    `evaluator` rose above all before, or after every epoch if there is no evaluator. Beside them `training.json` says
+    how they were made. `config` decides what a training computes, but for the ids `free`; with another one it cannot
+    go on. Of several processes, the first one writes.
     """
 
     def __init__(
@@ -30,7 +38,8 @@ class Checkpoints:
         folder: Path | str,
         parts: Mapping[str, Any],
         weights: Mapping[str, nn.Module],
-        settings: Mapping[str, Any],
+        config: Mapping[str, Any],
+        free: Sequence[str] = (),
         evaluator: Engine | None = None,
         metric: str = "psnr",
         writes: bool = True,
@@ -38,11 +47,14 @@ class Checkpoints:
         self.folder = Path(folder)
         self.parts = parts
         self.weights = weights
-        self.settings = dict(settings)
+        self.config = config
+        self.free = free
         self.evaluator = evaluator
         self.metric = metric
         self.writes = writes
         self.best: float | None = None
+        # Of the parts of this training that ran before, and the time at which this one began.
+        self.seconds, self.started = 0.0, time.monotonic()
 
     def attach(self, engine: Engine) -> None:
         """Load before the first epoch and save after each. To be attached after the validation."""
@@ -51,6 +63,7 @@ class Checkpoints:
 
     def load(self, engine: Engine) -> None:
         """Go on from the folder's state, if there is one."""
+        self.started = time.monotonic()
         path = self.folder / STATE_FILE
         if not path.exists():
             return
@@ -61,7 +74,7 @@ class Checkpoints:
                 refuse_other_network(state["parts"][name], part.state_dict(), f"{path}, {name},")
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
-        self.best = state["best"]
+        self.best, self.seconds = state["best"], state["seconds"]
         engine.state.epoch, engine.state.iteration = state["epoch"], state["iteration"]
         logger.info("going on after epoch %d of %s", state["epoch"], path)
 
@@ -70,17 +83,21 @@ class Checkpoints:
         if not self.writes:
             return
         improved = self._improved()
+        seconds = self.seconds + time.monotonic() - self.started
         state = {
-            "settings": self.settings,
+            "config": self.config,
             "epoch": engine.state.epoch,
             "iteration": engine.state.iteration,
             "best": self.best,
+            "seconds": seconds,
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
         }
         try:
             if improved:
-                for name, network in self.weights.items():
-                    save_weights(network.state_dict(), self.folder / name)
+                hashes = {
+                    name: save_weights(part.state_dict(), self.folder / name) for name, part in self.weights.items()
+                }
+                write_json(self.folder / PROVENANCE_FILE, self._provenance(engine, hashes, seconds))
             save_weights(state, self.folder / STATE_FILE)
         except (OSError, RuntimeError) as error:
             raise InputError(
@@ -98,14 +115,38 @@ class Checkpoints:
         self.best = value
         return True
 
+    def _provenance(self, engine: Engine, hashes: Mapping[str, str], seconds: float) -> dict[str, Any]:
+        return {
+            "sha256": dict(hashes),
+            "epoch": engine.state.epoch,
+            "iteration": engine.state.iteration,
+            "metrics": {} if self.evaluator is None else dict(self.evaluator.state.metrics),
+            "seconds": round(seconds),
+            "processes": dist.get_world_size() if dist.is_initialized() else 1,
+            "threads": torch.get_num_threads(),
+            "software": {package: version(package) for package in ("monai", "torch", "numpy")},
+            "config": self.config,
+        }
+
     def _check(self, state: Any, path: Path) -> None:
         """Refuse a state that this training cannot go on from."""
-        if not isinstance(state, Mapping) or set(state) != {"settings", "epoch", "iteration", "best", "parts"}:
+        if not isinstance(state, Mapping) or set(state) != _STATE:
             raise InputError(f"{path} must be the state of a training, which it is not; choose another folder")
-        for name in sorted({*state["settings"], *self.settings}):
-            before, now = (settings.get(name) for settings in (state["settings"], self.settings))
-            if before != now:
+        before, now = (dict(_settings(config, self.free)) for config in (state["config"], self.config))
+        for name in {**before, **now}:
+            if before.get(name) != now.get(name):
                 raise InputError(
-                    f"{path} is of a training with `{name}` {before}, this one has {now}; give the same settings to go "
-                    "on, or choose another folder"
+                    f"{path} is of a training with `{name}` {before.get(name)}, this one has {now.get(name)}; give the "
+                    "same settings to go on, or choose another folder"
                 )
+
+
+def _settings(config: Any, free: Sequence[str], id: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a config by their ids, without the ids `free` and what is in them."""
+    if id in free:
+        return
+    if not isinstance(config, Mapping | list):
+        yield id, config
+        return
+    for key, value in config.items() if isinstance(config, Mapping) else enumerate(config):
+        yield from _settings(value, free, f"{id}#{key}" if id else str(key))

@@ -6,10 +6,20 @@ from typing import Any
 
 import torch.distributed as dist
 from ignite.engine import Engine, Events
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from ..errors import InputError
-from .mixture import MixedSlices
+
+
+class EpochDataset(IterableDataset[dict[str, Any]]):
+    """Data whose samples depend on the epoch."""
+
+    def __init__(self) -> None:
+        self.set_epoch(1)
+
+    def set_epoch(self, epoch: int, process: int = 0, processes: int = 1) -> None:
+        """Choose the epoch that iterating gives, counted from 1, and this process's share of it."""
+        self.epoch, self.process, self.processes = epoch, process, processes
 
 
 class EpochLoader:
@@ -20,7 +30,7 @@ class EpochLoader:
     makes its share.
     """
 
-    def __init__(self, dataset: MixedSlices, steps: int, batch_size: int, workers: int = 0) -> None:
+    def __init__(self, dataset: EpochDataset, steps: int, batch_size: int, workers: int = 0) -> None:
         if steps < 1 or batch_size < 1 or workers < 0:
             raise InputError(
                 "`steps` and `batch_size` must be at least 1 and `workers` not negative, "
@@ -46,5 +56,5 @@ class EpochLoader:
         """The batches of `epoch`."""
         process, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.dataset.set_epoch(self.epoch, process, processes)
-        loader = DataLoader(self.dataset, self.batch_size, num_workers=self.workers, drop_last=True)
+        loader: DataLoader[Any] = DataLoader(self.dataset, self.batch_size, num_workers=self.workers, drop_last=True)
         return islice(iter(loader), self.steps)

@@ -5,14 +5,14 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from torch.utils.data import IterableDataset
 
 from ..errors import InputError
 from ..phantom.cohort import derive_seed
+from .epochs import EpochDataset
 from .slice_stream import Sample, SliceStream, share_of_worker
 
 
-class MixedSlices(IterableDataset[dict[str, Any]]):
+class MixedSlices(EpochDataset):
     """Samples of `datasets`, each drawn with a probability in proportion to its number in `ratio`.
 
     It ends as soon as the one whose turn it is has no more, so that the ratio holds to the end. `transform` makes of
@@ -39,11 +39,11 @@ class MixedSlices(IterableDataset[dict[str, Any]]):
         self.ratio = ratio
         self.transform = transform
         self.seed = seed
-        self.set_epoch(1)
+        super().__init__()
 
     def set_epoch(self, epoch: int, process: int = 0, processes: int = 1) -> None:
         """Choose the epoch that iterating gives, counted from 1, and this process's share of it."""
-        self.epoch, self.process, self.processes = epoch, process, processes
+        super().set_epoch(epoch, process, processes)
         for dataset in self.datasets:
             dataset.set_epoch(epoch, process, processes)
 

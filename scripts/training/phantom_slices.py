@@ -58,6 +58,10 @@ class PhantomSlices(SliceStream):
 
     def people(self, epoch: int, round: int) -> Iterator[Iterator[ScanSlices]]:
         """The visits of each person of a round."""
+        return (map(self.cut, visits) for visits in self.scans(epoch, round))
+
+    def scans(self, epoch: int, round: int) -> Iterator[Iterator[Scan]]:
+        """The same, not yet cut into slices."""
         cohort = self.draw(epoch, round)
         for plan in cohort.subjects:
             yield self._scan(f"epoch-{epoch}_round-{round}_{plan.name}", plan, cohort.scanners)
@@ -72,21 +76,19 @@ class PhantomSlices(SliceStream):
             yield current, following
             current = following
 
-    def _scan(self, name: str, plan: SubjectPlan, scanners: Mapping[str, Scanner]) -> Iterator[ScanSlices]:
+    def _scan(self, name: str, plan: SubjectPlan, scanners: Mapping[str, Scanner]) -> Iterator[Scan]:
         """Render one person and acquire every visit."""
         parameters = self.phantom.draw_subject(plan.seed, plan.age, plan.lesion_load, plan.head)
         person = self.phantom.render_subject(parameters)
         brain = torch.from_numpy(person.brain > 0)
         for visit in plan.visits:
             scanner = scanners[visit.scanner]
-            yield self.cut(
-                Scan(
-                    volumes=self._acquire(person, scanner, visit),
-                    available=torch.tensor([float(contrast in visit.contrasts) for contrast in CONTRASTS]),
-                    mask=brain,
-                    about={"subject": name, "scanner": scanner.name, "site": scanner.site},
-                    seed=derive_seed(self.seed, name, scanner.name),
-                )
+            yield Scan(
+                volumes=self._acquire(person, scanner, visit),
+                available=torch.tensor([float(contrast in visit.contrasts) for contrast in CONTRASTS]),
+                mask=brain,
+                about={"subject": name, "scanner": scanner.name, "site": scanner.site},
+                seed=derive_seed(self.seed, name, scanner.name),
             )
 
     def _acquire(self, person: Any, scanner: Scanner, visit: VisitPlan) -> Tensor:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count, islice, product
 from typing import Any, TypeVar
 
 import numpy as np
@@ -68,6 +68,8 @@ class SliceStream(IterableDataset[Sample]):
     seed: int = 1
     slices_per_orientation: int = 50
     """The middle ones."""
+    uses: int = 1
+    """How many samples each slice is; different things are drawn for them."""
     orientations: Sequence[str] = ORIENTATIONS
     reference_slices: int = 20
     """The middle ones."""
@@ -79,7 +81,7 @@ class SliceStream(IterableDataset[Sample]):
 
     def __post_init__(self) -> None:
         """Refuse wrong numbers."""
-        for name in ("slices_per_orientation", "buffer_size"):
+        for name in ("slices_per_orientation", "uses", "buffer_size"):
             check_whole(name, getattr(self, name))
         # One of them may be the slice that is decoded.
         check_whole("reference_slices", self.reference_slices, least=2)
@@ -151,12 +153,12 @@ class SliceStream(IterableDataset[Sample]):
 
     def _samples(self, visit: ScanSlices, other: ScanSlices | None) -> Iterator[Sample]:
         scan, blank = visit.scan, torch.zeros(()).expand(len(CONTRASTS), *[self.field_of_view] * 2)
-        for (orientation, place), image in visit.images.items():
-            seed = derive_seed(scan.seed, orientation, place)
+        for (orientation, place), use in product(visit.images, range(self.uses)):
+            seed = derive_seed(scan.seed, orientation, place, use)
             references = [p for p in visit.references if (orientation, place) != (TARGET_ORIENTATION, p)]
             reference = references[np.random.default_rng(seed).integers(len(references))]
             yield {
-                "image": image,
+                "image": visit.images[orientation, place],
                 "available": scan.available,
                 "mask": visit.masks[orientation, place],
                 "reference": visit.references[reference],

@@ -70,7 +70,9 @@ def refuse_not_finite(losses: Mapping[str, float], batch: Mapping[str, Any], ite
     """Name the batch whose losses are not finite, before they reach the weights."""
     if torch.isfinite(torch.tensor(losses["total"])):
         return
-    names = zip(batch["subject"], batch["scanner"], batch["orientation"], batch["slice"], strict=True)
-    slices = ", ".join(f"{subject} on {scanner}, {plane} {int(place)}" for subject, scanner, plane, place in names)
+    images = [f"{subject} on {scanner}" for subject, scanner in zip(batch["subject"], batch["scanner"], strict=True)]
+    if "slice" in batch:
+        slices = zip(images, batch["orientation"], batch["slice"], strict=True)
+        images = [f"{image}, {orientation} {int(place)}" for image, orientation, place in slices]
     parts = ", ".join(f"{name} {value:g}" for name, value in losses.items())
-    raise InputError(f"losses must be finite, iteration {iteration} has {parts}; its slices are {slices}")
+    raise InputError(f"losses must be finite, iteration {iteration} has {parts}; its images are {'; '.join(images)}")

@@ -46,11 +46,12 @@ class HarmonizeSlices:
         return {**batch, "pred": image.cpu()}
 
 
-class SliceMetric(Metric):
-    """Mean of a metric (image, reference, mask) over the slices in which some of the mask is visible."""
+class ImageMetric(Metric):
+    """Mean of a metric (image, reference, mask) over the slices or volumes in which some of the mask is visible."""
 
-    def __init__(self, metric: Callable[[np.ndarray, np.ndarray, np.ndarray], float]) -> None:
+    def __init__(self, metric: Callable[[np.ndarray, np.ndarray, np.ndarray], float], image: str = "pred") -> None:
         self.metric = metric
+        self.image = image
         super().__init__()
 
     def iteration_completed(self, engine: Engine) -> None:
@@ -59,12 +60,12 @@ class SliceMetric(Metric):
         self.update(output)
 
     def reset(self) -> None:
-        """Forget the slices."""
+        """Forget the images."""
         self.values: list[float] = []
 
     def update(self, output: Mapping[str, Tensor]) -> None:
-        """Measure a batch of `HarmonizeSlices`."""
-        arrays = (output[key][:, 0].numpy() for key in ("pred", "target", "mask"))
+        """Measure a batch."""
+        arrays = (output[key][:, 0].numpy() for key in (self.image, "target", "mask"))
         for image, reference, mask in zip(*arrays, strict=True):
             if mask.any():
                 self.values.append(self.metric(image, reference, mask > 0))

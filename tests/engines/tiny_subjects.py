@@ -7,6 +7,7 @@ import monai.bundle
 import nibabel
 import numpy as np
 
+from scripts.networks.artifact_encoder import PooledArtifactEncoder
 from scripts.networks.attention import CodeAttention, ForegroundAttention
 from scripts.networks.haca3 import Haca3
 
@@ -30,7 +31,7 @@ NARROW: dict[str, Any] = {
 
 
 def narrow_network() -> Haca3:
-    return Haca3(ForegroundAttention(CodeAttention()), **WIDTHS)
+    return Haca3(ForegroundAttention(CodeAttention()), artifact_encoder=PooledArtifactEncoder(), **WIDTHS)
 
 
 def write_ball(path: Path, seed: int, gain: float = 100.0, affine: np.ndarray = AFFINE) -> Path:

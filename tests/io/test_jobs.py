@@ -118,9 +118,24 @@ def test_contrasts_and_runs_choose_the_images_of_a_cohort(cohort):
     ]
 
 
+def test_a_withheld_contrast_is_imputed(cohort):
+    jobs = jobs_from_cohort(cohort, withheld="t1w")
+    references = ["sub-01_ses-01_T1w.nii.gz", "sub-01_ses-01_run-1_FLAIR.nii.gz"]
+    # The other subject has nothing else.
+    assert [names(job) for job in jobs] == [
+        ("sub-01_ses-01_run-1", references[1:], references),
+        ("sub-01_ses-02_run-1", ["sub-01_ses-02_run-1_FLAIR.nii.gz"], references),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        (
+            {"contrasts": ["t1w"], "withheld": ["t1w"]},
+            "`withheld` must leave some of the `contrasts` ['t1w'], got ['t1w']",
+        ),
+        ({"withheld": ["t3w"]}, "`withheld` must leave some of the `contrasts` ['t1w', 't2w', 'pd', 'flair'], got "),
         ({"contrasts": ["t1w", "t3w"]}, "`contrasts` must hold some of ['t1w', 't2w', 'pd', 'flair'], got "),
         ({"contrasts": []}, "`contrasts` must hold some of ['t1w', 't2w', 'pd', 'flair'], got []"),
         ({"runs": [1, 3]}, "`runs` must hold some of the cohort's runs [1, 2], got [1, 3]"),

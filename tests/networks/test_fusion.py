@@ -27,3 +27,17 @@ def test_output_is_never_negative():
     with torch.no_grad():
         network.merge[2].bias.fill_(-100)
     assert not network(torch.rand(1, 3, 4, 4, 4)).any()
+
+
+def test_it_may_start_as_the_mean_of_the_volumes():
+    network = FusionNet()
+    network.start_as_mean()
+    volumes = torch.rand(1, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network(volumes), volumes.mean(1, keepdim=True))
+
+
+def test_every_feature_can_be_learned_from_there():
+    network = FusionNet()
+    network.start_as_mean()
+    network(torch.rand(1, 3, 6, 6, 6)).square().sum().backward()
+    assert network.merge[2].weight.grad.abs().amin((2, 3, 4)).gt(0).all()

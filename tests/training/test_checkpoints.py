@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,9 +9,10 @@ from ignite.engine import Engine
 from torch import nn
 
 from scripts.errors import InputError
-from scripts.training.checkpoints import STATE_FILE, Checkpoints
+from scripts.io.weights import file_sha256
+from scripts.training.checkpoints import PROVENANCE_FILE, STATE_FILE, Checkpoints
 
-SETTINGS = {"seed": 1, "batch_size": 4}
+CONFIG: dict[str, Any] = {"seed": 1, "loss": {"kl": 0.5, "weights": [1, 2]}, "device": "cpu"}
 
 
 def line(weight: float) -> nn.Linear:
@@ -24,7 +26,13 @@ def engine(epoch: int = 1) -> Any:
 
 
 def checkpoints(folder: Path, network: nn.Module, **options: Any) -> Checkpoints:
-    given = {"parts": {"stage": network}, "weights": {"model.pt": network}, "settings": SETTINGS, **options}
+    given = {
+        "parts": {"stage": network},
+        "weights": {"model.pt": network},
+        "config": CONFIG,
+        "free": ["device"],
+        **options,
+    }
     return Checkpoints(folder, **given)
 
 
@@ -75,18 +83,47 @@ def test_it_follows_an_engine(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("config", "words"),
     [
-        ({"seed": 2, "batch_size": 4}, "is of a training with `seed` 1, this one has 2"),
-        ({"seed": 1}, "is of a training with `batch_size` 4, this one has None"),
+        ({**CONFIG, "seed": 2}, "is of a training with `seed` 1, this one has 2"),
+        ({**CONFIG, "loss": {"kl": 0.5, "weights": [1, 3]}}, "a training with `loss#weights#1` 2, this one has 3"),
+        ({**CONFIG, "loss": {"weights": [1, 2]}}, "a training with `loss#kl` 0.5, this one has None"),
+        ({**CONFIG, "steps": 7}, "a training with `steps` None, this one has 7"),
     ],
 )
-def test_another_training_is_not_gone_on_with(tmp_path, settings, words):
+def test_another_training_is_not_gone_on_with(tmp_path, config, words):
     checkpoints(tmp_path, line(1.0)).save(engine())
     network = line(5.0)
     with pytest.raises(InputError, match=words):
-        checkpoints(tmp_path, network, settings=settings).load(engine())
+        checkpoints(tmp_path, network, config=config).load(engine())
     assert network.weight.item() == 5
+
+
+def test_a_training_goes_on_on_another_device(tmp_path):
+    checkpoints(tmp_path, line(1.0)).save(engine())
+    network = line(5.0)
+    checkpoints(tmp_path, network, config={**CONFIG, "device": "cuda"}).load(engine())
+    assert network.weight.item() == 1
+
+
+def test_the_best_weights_come_with_how_they_were_made(tmp_path):
+    checkpoints(tmp_path, line(1.0), evaluator=validated(20.0)).save(engine(epoch=3))
+    later = checkpoints(tmp_path, line(1.0), evaluator=validated(19.0))
+    later.load(engine())
+    later.save(engine(epoch=4))
+    found = json.loads((tmp_path / PROVENANCE_FILE).read_text())
+    assert found["sha256"] == {"model.pt": file_sha256(tmp_path / "model.pt")}
+    assert (found["epoch"], found["metrics"], found["config"]) == (3, {"psnr": 20.0}, CONFIG)
+
+
+def test_the_time_of_all_its_parts_is_counted(tmp_path):
+    first = checkpoints(tmp_path, line(1.0))
+    first.seconds = 100.0
+    first.save(engine(1))
+    later = checkpoints(tmp_path, line(1.0))
+    later.load(engine())
+    later.save(engine(2))
+    assert 200 > torch.load(tmp_path / STATE_FILE, weights_only=True)["seconds"] >= 100
 
 
 def test_a_state_of_another_network_is_refused(tmp_path):
@@ -113,4 +150,4 @@ def test_a_disk_without_space_leaves_what_was_saved_before(tmp_path, monkeypatch
     with pytest.raises(InputError, match="checkpoint of epoch 2 could not be written to .*: .*No space left"):
         kept.save(engine(2))
     assert (tmp_path / STATE_FILE).read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pt", STATE_FILE]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pt", PROVENANCE_FILE, STATE_FILE]

@@ -230,3 +230,10 @@ def test_wrong_settings_are_refused(options, words):
 def test_percentile_of_the_background_is_refused():
     with pytest.raises(InputError, match="`percentile` must lie above the background of the images, got 5"):
         next(iter(slices(percentile=5.0)))
+
+
+def test_a_slice_that_is_used_twice_is_two_samples():
+    once, twice = (list(slices(uses=uses)) for uses in (1, 2))
+    assert sorted(names(twice)) == sorted(2 * names(once))
+    # Whatever is drawn for a sample follows from its seed.
+    assert len({sample["seed"] for sample in twice}) == len(twice)

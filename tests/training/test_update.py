@@ -86,7 +86,7 @@ def test_draws_depend_on_the_seed_and_the_iteration_alone():
 def test_a_batch_whose_loss_is_not_finite_is_named_and_changes_nothing():
     stage = Slope()
     before = copy.deepcopy(stage.state_dict())
-    words = "losses must be finite, iteration 1 has error nan, .*; its slices are sub-7 on B, sagittal 101"
+    words = "losses must be finite, iteration 1 has error nan, .*; its images are sub-7 on B, sagittal 101"
     with pytest.raises(InputError, match=words):
         TrainingUpdate()(engine(stage), batch([float("nan")], [5.0]))
     assert stage.state_dict() == before
@@ -102,3 +102,9 @@ def test_a_batch_whose_loss_is_not_finite_is_named_and_changes_nothing():
 def test_wrong_options_are_refused(options, words):
     with pytest.raises(InputError, match=words):
         TrainingUpdate(**options)
+
+
+def test_a_batch_of_volumes_is_named_by_its_people():
+    given = {name: value for name, value in batch([float("nan")], [5.0]).items() if name not in ("orientation", "slice")}
+    with pytest.raises(InputError, match="its images are sub-7 on B$"):
+        TrainingUpdate()(engine(Slope()), given)

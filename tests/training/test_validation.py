@@ -7,7 +7,7 @@ from PIL import Image
 from scripts.metrics.image import psnr
 from scripts.training.artifact_validation import CleanAuc, ScoreSlices, SeverityCorrelation
 from scripts.training.sample_grid import SampleGrid
-from scripts.training.validation import FixedBatches, HarmonizeSlices, SliceMetric, slice_ssim
+from scripts.training.validation import FixedBatches, HarmonizeSlices, ImageMetric, slice_ssim
 
 from .tiny_stage import SIZE, tiny_batch, tiny_stage
 
@@ -26,7 +26,7 @@ def test_slices_are_harmonized_to_their_reference():
 def test_a_metric_is_the_mean_over_slices_with_a_mask():
     target, mask = torch.ones(3, 1, 16, 16), torch.ones(3, 1, 16, 16, dtype=torch.bool)
     mask[2] = False
-    metric = SliceMetric(psnr)
+    metric = ImageMetric(psnr)
     metric.update({"pred": target + torch.tensor([0.1, 0.01, 5.0]).view(3, 1, 1, 1), "target": target, "mask": mask})
     # 20 and 40 dB.
     assert metric.compute() == pytest.approx(30, abs=1e-3)
@@ -59,7 +59,7 @@ def test_batches_are_made_once():
 def test_metrics_take_the_output_of_an_evaluator():
     network = tiny_stage().network
     engine = Engine(HarmonizeSlices(network))
-    SliceMetric(psnr).attach(engine, "psnr")
+    ImageMetric(psnr).attach(engine, "psnr")
     engine.run([tiny_batch(2)])
     assert np.isfinite(engine.state.metrics["psnr"])
 

@@ -1,0 +1,60 @@
+"""Makes named targets: the codes of reference scanners, each the mean over the people who were scanned there."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..contrasts import CONTRASTS
+from ..errors import InputError
+from ..io.cohort import read_cohort
+from ..io.targets import read_named_targets
+from ..io.volumes import write_json
+from ..networks.haca3 import Haca3
+from .model_weights import ModelWeights
+from .progress import Progress
+from .targets import PreparedTarget, TargetPreparation
+
+
+@dataclass(frozen=True)
+class NamedTargetsMaker:
+    """Encodes every image of a cohort as a target and writes the mean code of each scanner and contrast to `file`."""
+
+    cohort_dir: str
+    file: str
+    network: Haca3
+    preparation: TargetPreparation
+    weights: ModelWeights
+
+    def run(self) -> str:
+        """Encode, write, and return what was written."""
+        if not self.cohort_dir:
+            raise InputError(
+                "`dataset_dir` must be the folder of a cohort, such as --dataset_dir output/targets/cohort"
+            )
+        images = read_cohort(self.cohort_dir)
+        self.weights.load()
+        prepared: dict[str, dict[str, list[PreparedTarget]]] = defaultdict(lambda: defaultdict(list))
+        progress = Progress("encode, images", len(images))
+        for image in images:
+            prepared[image.scanner][image.contrast].append(self.preparation(image.path, image.contrast))
+            progress.step()
+        named = {
+            scanner: {c: self._mean(of_contrast[c]) for c in CONTRASTS if c in of_contrast}
+            for scanner, of_contrast in prepared.items()
+        }
+        write_json(self.file, named)
+        read_named_targets(self.file)
+        return f"{self.file}: {', '.join(named)}"
+
+    def _mean(self, targets: list[PreparedTarget]) -> dict[str, Any]:
+        code = torch.cat([target.code for target in targets]).mean(0).tolist()
+        scales = [target.scale for target in targets if target.scale is not None]
+        return {
+            "theta": code[: self.network.theta],
+            "eta": code[self.network.theta :],
+            "scale": sum(scales) / len(scales) if scales else None,
+            "origin": f"mean of {len(targets)} images",
+            "weights": self.weights.code_maker,
+        }
