@@ -100,7 +100,7 @@ class HarmonizationTaskd:
         contrast = int(rng.choice(elsewhere if from_other_scanner else own))
         sources = self._draw_sources(own, contrast, rng)
         degraded = [source for source in sources if rng.random() < self.degraded]
-        artifacts = {source: draw_artifact_of_slice(self.artifact, rng, sample["image"]) for source in degraded}
+        artifacts = {source: draw_artifact(self.artifact, rng, sample["image"]) for source in degraded}
         crop = None
         if rng.random() < self.cropped:
             share = rng.uniform(0, self.crop_share)
@@ -150,8 +150,8 @@ def shown_contrasts(image: Tensor, available: Tensor) -> list[int]:
     return [index for index in available.nonzero().flatten().tolist() if image[index].any()]
 
 
-def draw_artifact_of_slice(artifact: RandomArtifactd, rng: np.random.Generator, image: Tensor) -> ArtifactParameters:
-    """Draw an artifact for slices (C, H, W) from `rng`."""
+def draw_artifact(artifact: RandomArtifactd, rng: np.random.Generator, image: Tensor) -> ArtifactParameters:
+    """Draw an artifact for slices (C, H, W) or volumes (C, X, Y, Z) from `rng`."""
     artifact.set_random_state(seed=int(rng.integers(2**32))).randomize(image)
     return artifact.parameters
 

@@ -13,7 +13,7 @@ from ..transforms.artifact_calibration import CALIBRATION_FILE
 from ..transforms.artifacts import ArtifactParameters, apply_artifact
 from ..transforms.random_artifact import RandomArtifactd
 from .slice_stream import Sample
-from .tasks import draw_artifact_of_slice, shown_contrasts
+from .tasks import draw_artifact, shown_contrasts
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ArtifactTripletd:
         """The triplet of a sample, always the same."""
         rng = np.random.default_rng(derive_seed(self.seed, "triplet", sample["seed"]))
         contrast = int(rng.choice(shown_contrasts(sample["image"], sample["available"])))
-        return ArtifactTriplet(contrast, draw_artifact_of_slice(self.artifact, rng, sample["image"]))
+        return ArtifactTriplet(contrast, draw_artifact(self.artifact, rng, sample["image"]))
 
     def apply(self, sample: Sample, triplet: ArtifactTriplet) -> dict[str, Any]:
         """The three slices that a triplet asks for."""

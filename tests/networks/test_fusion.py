@@ -1,6 +1,6 @@
 import torch
 
-from scripts.networks.fusion import FusionNet
+from scripts.networks.fusion import FusionNet, SourceFusionNet
 
 
 def test_three_volumes_become_one_of_the_same_size():
@@ -29,15 +29,35 @@ def test_output_is_never_negative():
     assert not network(torch.rand(1, 3, 4, 4, 4)).any()
 
 
-def test_it_may_start_as_the_mean_of_the_volumes():
-    network = FusionNet()
-    network.start_as_mean()
-    volumes = torch.rand(1, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(network(volumes), volumes.mean(1, keepdim=True))
+def learned() -> SourceFusionNet:
+    torch.manual_seed(0)
+    network = SourceFusionNet()
+    torch.nn.init.normal_(network.correction[-1].weight, std=0.05)
+    return network
 
 
-def test_every_feature_can_be_learned_from_there():
-    network = FusionNet()
-    network.start_as_mean()
-    network(torch.rand(1, 3, 6, 6, 6)).square().sum().backward()
-    assert network.merge[2].weight.grad.abs().amin((2, 3, 4)).gt(0).all()
+def test_a_net_with_sources_starts_as_the_mean_of_the_planes():
+    volumes = torch.rand(1, 7, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(SourceFusionNet()(volumes), volumes[:, :3].mean(1, keepdim=True))
+
+
+def test_every_source_can_be_learned_from_there():
+    network = SourceFusionNet()
+    network(torch.rand(1, 7, 6, 6, 6)).square().sum().backward()
+    assert network.correction[-1].weight.grad.abs().amin((2, 3, 4)).gt(0).all()
+
+
+@torch.no_grad()
+def test_a_voxel_depends_on_those_within_reach_alone():
+    network, volumes = learned(), torch.rand(1, 7, 9, 9, 9, generator=torch.Generator().manual_seed(0))
+    changed = volumes.clone()
+    changed[0, 5, 8, 4, 4] += 1
+    moved = (network(changed) != network(volumes))[0, 0].nonzero()[:, 0]
+    assert moved.min() == 8 - network.reach
+
+
+@torch.no_grad()
+def test_a_net_with_sources_is_never_negative():
+    network = learned()
+    network.correction[-1].bias.fill_(-100)
+    assert not network(torch.rand(1, 7, 4, 4, 4)).any()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scripts.networks.fusion import FusionNet
+from scripts.networks.fusion import SourceFusionNet
 from scripts.training.fusion_stage import FuseVolumes, FusionStage
 
 
@@ -10,32 +10,33 @@ def batch() -> dict[str, torch.Tensor]:
     planes = torch.tensor([1.0, 2, 6]).view(1, 3, 1, 1, 1).expand(1, 3, 4, 4, 4).contiguous()
     visible, mask = torch.zeros(2, 1, 1, 4, 4, 4)
     visible[..., :2], mask[..., :1] = 1, 1
-    return {"planes": planes, "target": torch.full((1, 1, 4, 4, 4), 4.0), "visible": visible, "mask": mask}
-
-
-def mean_of_volumes() -> FusionNet:
-    network = FusionNet()
-    network.start_as_mean()
-    return network
+    sources = visible.expand(1, 4, 4, 4, 4).contiguous()
+    return {
+        "planes": planes,
+        "sources": sources,
+        "target": torch.full((1, 1, 4, 4, 4), 4.0),
+        "visible": visible,
+        "mask": mask,
+    }
 
 
 def test_error_is_that_of_what_the_sources_show():
     given = batch()
     given["target"][..., 2:] = 100
-    losses = FusionStage(mean_of_volumes())(given, 1)
+    losses = FusionStage(SourceFusionNet())(given, 1)
     assert losses["total"].item() == pytest.approx(1)
 
 
 def test_a_voxel_outside_the_brain_counts_less():
     given = batch()
     given["target"][..., :1] = 3  # All of the brain is right; what else is visible is wrong by 1.
-    assert FusionStage(mean_of_volumes(), outside_mask=0.25)(given, 1)["total"].item() == pytest.approx(0.2)
+    assert FusionStage(SourceFusionNet(), outside_mask=0.25)(given, 1)["total"].item() == pytest.approx(0.2)
 
 
 def test_a_step_brings_the_output_nearer():
     torch.manual_seed(0)
-    stage = FusionStage(mean_of_volumes())
-    optimizer = torch.optim.Adam(stage.parameters(), lr=1e-4)
+    stage = FusionStage(SourceFusionNet())
+    optimizer = torch.optim.Adam(stage.parameters(), lr=1e-3)
     before = stage(batch(), 1)["total"]
     before.backward()
     optimizer.step()
@@ -43,7 +44,7 @@ def test_a_step_brings_the_output_nearer():
 
 
 def test_validation_has_the_median_beside_the_network():
-    output = FuseVolumes(mean_of_volumes())(None, batch())
+    output = FuseVolumes(SourceFusionNet())(None, batch())
     assert output["pred"][..., 0].unique().item() == pytest.approx(3)
     assert output["median"][..., 0].unique().tolist() == [2]
     assert not output["pred"][..., 2:].any() and not output["median"][..., 2:].any()

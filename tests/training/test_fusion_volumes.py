@@ -1,7 +1,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -27,21 +26,47 @@ def volumes(network: Haca3, folder: Path, **options: Any) -> FusionVolumes:
 
 
 def test_an_example_is_a_person_on_two_scanners(network, tmp_path):
-    data = volumes(network, tmp_path, target_dropout=0.0, contrast_dropout=0.0)
+    data = volumes(network, tmp_path, target_dropout=0.0, contrast_dropout=0.0, degraded=0.0)
     example = data.example(0)
     visit, other = next(iter(data.people.scans(1, 1)))
     contrast = ("t1w", "t2w", "pd", "flair").index(example["contrast"])
-    # A box of 6 x 8 x 6 voxels in the middle of a cube, axes (Z, Y, X).
-    inside = (0, slice(45, 51), slice(44, 52), slice(45, 51))
-    truth = other.volumes[contrast].clamp(max=5).permute(2, 1, 0)
-    torch.testing.assert_close(example["target"][inside], truth, rtol=1e-3, atol=1e-3)
-    assert torch.equal(example["mask"][inside] > 0, visit.mask.permute(2, 1, 0))
+    half = {"rtol": 1e-3, "atol": 1e-3}
+    torch.testing.assert_close(example["target"][0], other.volumes[contrast].clamp(max=5), **half)
+    torch.testing.assert_close(example["sources"], visit.volumes.clamp(max=5), **half)
+    assert torch.equal(example["mask"][0] > 0, visit.mask)
     assert torch.equal(example["visible"], example["mask"])
-    assert example["planes"].shape == (3, *[FIELD_OF_VIEW] * 3)
+    assert example["planes"].shape == (3, 6, 8, 6)
     for plane in example["planes"]:
-        assert plane[inside[1:]][example["mask"][inside] > 0].std() > 0
-        # Scaled to what most voxels of the person's own grid stay below.
-        assert np.percentile(plane[inside[1:]], 95) == pytest.approx(1, rel=0.01)
+        assert plane[visit.mask].std() > 0
+        assert not plane[~visit.mask].any()
+
+
+def test_contrasts_are_missing_and_degraded_as_often_as_asked_for(network, tmp_path):
+    data = volumes(network, tmp_path, number=3, target_dropout=1.0, contrast_dropout=0.0, degraded=1.0)
+    for number, person in zip(range(3), data.people.scans(1, 1), strict=True):
+        example, visit = data.example(number), next(person)
+        contrast = ("t1w", "t2w", "pd", "flair").index(example["contrast"])
+        kept = [index for index in range(4) if visit.available[index] and index != contrast]
+        assert example["sources"].flatten(1).any(1).nonzero().flatten().tolist() == kept
+        for index in kept:
+            assert not torch.allclose(example["sources"][index], visit.volumes[index].clamp(max=5), atol=1e-2)
+
+
+def test_patches_lie_in_the_volume_and_differ_from_epoch_to_epoch(network, tmp_path):
+    data = volumes(network, tmp_path, patches=3, patch_size=4)
+    first = list(data)
+    assert [patch["sources"].shape for patch in first] == 6 * [(4, 4, 4, 4)]
+    assert all(patch["mask"].any() for patch in first)
+    again = list(data)
+    data.set_epoch(2)
+    other = list(data)
+    assert all(torch.equal(one["target"], two["target"]) for one, two in zip(first, again, strict=True))
+    assert not all(torch.equal(one["target"], two["target"]) for one, two in zip(first, other, strict=True))
+
+
+def test_a_patch_is_no_larger_than_the_volume(network, tmp_path):
+    patch = next(iter(volumes(network, tmp_path, patches=1, patch_size=7)))
+    assert patch["planes"].shape == (3, 6, 7, 6)
 
 
 def test_an_epoch_has_everybody_once_in_an_order_of_its_own(network, tmp_path):

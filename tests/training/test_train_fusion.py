@@ -10,7 +10,7 @@ import torch
 from scripts.io.weights import save_weights, seed_weights
 from scripts.networks.artifact_encoder import PooledArtifactEncoder
 from scripts.networks.attention import CodeAttention, ForegroundAttention
-from scripts.networks.fusion import FusionNet
+from scripts.networks.fusion import SourceFusionNet
 from scripts.networks.haca3 import Haca3
 
 from ..engines.tiny_subjects import BUNDLE
@@ -22,7 +22,15 @@ BOXES = {"_target_": "tests.training.test_phantom_slices.BoxPhantom"}
 def train(harmonizer: Path, output: Path, **overrides: Any) -> Path:
     tiny = {f"network_def#{name}": value for name, value in WIDTHS.items()}
     tiny |= {"network_def#target_slices": 4, "phantom_slices#phantom": BOXES, "validate#slices#phantom": BOXES}
-    tiny |= {"epochs": 2, "steps": 2, "validate#steps": 1, "device": "cpu", "inferer#workers": 1}
+    tiny |= {
+        "epochs": 2,
+        "people": 2,
+        "patches": 2,
+        "train#dataset#patch_size": 4,
+        "validate#steps": 1,
+        "device": "cpu",
+        "inferer#workers": 1,
+    }
     files = [str(BUNDLE / "configs" / name) for name in ("train.json", "train_fusion.json")]
     given = {"bundle_root": str(BUNDLE), "initial_weights": str(harmonizer), "output_dir": str(output), **tiny}
     monai.bundle.run(config_file=files, **{**given, **overrides})
@@ -42,10 +50,10 @@ def harmonizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_fusion_net_is_trained_on_what_the_harmonizer_makes(harmonizer, tmp_path):
     trained = train(harmonizer, tmp_path)
-    network, start = FusionNet(), FusionNet()
+    network = SourceFusionNet()
     network.load_state_dict(torch.load(trained / "fusion.pt", weights_only=True))
-    start.start_as_mean()
-    assert not torch.equal(network.merge[2].weight, start.merge[2].weight)
+    # It starts as 0.
+    assert network.correction[-1].weight.any()
     kept = {folder: len(list((trained / folder).iterdir())) for folder in ("volumes", "validation")}
     assert kept == {"volumes": 2, "validation": 1}
 

@@ -105,6 +105,8 @@ def test_wrong_options_are_refused(options, words):
 
 
 def test_a_batch_of_volumes_is_named_by_its_people():
-    given = {name: value for name, value in batch([float("nan")], [5.0]).items() if name not in ("orientation", "slice")}
+    given = {
+        name: value for name, value in batch([float("nan")], [5.0]).items() if name not in ("orientation", "slice")
+    }
     with pytest.raises(InputError, match="its images are sub-7 on B$"):
         TrainingUpdate()(engine(Slope()), given)
