@@ -10,6 +10,7 @@ from torch.nn.functional import l1_loss
 
 from ..errors import InputError
 from .precision import in_float32
+from .tissue import tissue_loss
 from .weighting import check_weights, with_total
 
 
@@ -21,6 +22,7 @@ class Haca3Loss(nn.Module):
         contrastive      `patch_contrast` of the anatomies                               L_C, Eq. 1
         perceptual       L1 between features of the `extractor`, not in the paper
         structural       `structure`'s 1 - SSIM, not in the paper
+        tissue           cross-entropy of the sources' classes with tissues, where these are known, not in the paper
 
     A term of weight 0 is not computed. What is invisible counts in no term: the network shows nothing there.
     """
@@ -35,10 +37,16 @@ class Haca3Loss(nn.Module):
         contrastive: float = 0.5,
         perceptual: float = 0.0,
         structural: float = 0.0,
+        tissue: float = 0.0,
     ) -> None:
         super().__init__()
         self.weights = check_weights(
-            reconstruction=reconstruction, kl=kl, contrastive=contrastive, perceptual=perceptual, structural=structural
+            reconstruction=reconstruction,
+            kl=kl,
+            contrastive=contrastive,
+            perceptual=perceptual,
+            structural=structural,
+            tissue=tissue,
         )
         for weight, name, part in (
             ("contrastive", "patch_contrast", patch_contrast),
@@ -62,10 +70,14 @@ class Haca3Loss(nn.Module):
         anatomies: Tensor,
         images: Tensor,
         pairs: Tensor,
+        logits: Tensor,
+        foreground: Tensor,
+        tissues: Tensor,
     ) -> dict[str, Tensor]:
         """`output`, `target` and `visible` (B, 1, H, W); theta's `mean` and `log_variance` (B, theta).
 
-        `anatomies` (B, C, 1, H, W), `images` (B, C, H, W) and `pairs` (B, 2) are what `PatchContrast` takes.
+        `anatomies` (B, C, 1, H, W), `images` (B, C, H, W) and `pairs` (B, 2) are what `PatchContrast` takes; `logits`
+        (B, C, K, H, W), `foreground` (B, C, H, W) and `tissues` (B, 1, H, W) what `tissue_loss` does.
         """
         terms: dict[str, Tensor] = {}
         if self.weights["reconstruction"]:
@@ -80,6 +92,8 @@ class Haca3Loss(nn.Module):
             terms["perceptual"] = l1_loss(self.extractor(output * visible), wanted)
         if self.structure is not None and self.weights["structural"]:
             terms["structural"] = self.structure(output, target, visible)
+        if self.weights["tissue"]:
+            terms["tissue"] = tissue_loss(logits, foreground, tissues)
         return with_total(terms, self.weights)
 
 

@@ -11,6 +11,7 @@ import torch
 from ..errors import InputError, find_cause
 from ..io.grid import GRID_SHAPE
 from ..io.sources import read_sources
+from ..losses.tissue import UNKNOWN
 from ..phantom.cohort import derive_seed
 from .slice_stream import Scan, ScanSlices, SliceStream
 from .visits import Visit
@@ -83,6 +84,7 @@ class CohortSlices(SliceStream):
             volumes=volumes,
             available=data["available"].float(),
             mask=(volumes > self.foreground_threshold).any(0),
+            tissues=torch.full(volumes.shape[1:], UNKNOWN, dtype=torch.int8),
             about={"subject": visit.subject, "scanner": visit.scanner, "site": visit.site},
             seed=seed,
         )

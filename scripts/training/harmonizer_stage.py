@@ -68,6 +68,9 @@ class HarmonizerStage(nn.Module):
             self._each_anatomy(logits, available),
             images,
             draw_pairs(available.cpu(), torch.default_generator).to(images.device),
+            logits,
+            foreground,
+            batch["tissues"],
         )
         if self.cycle is None or iteration < self.cycle_start or iteration % self.cycle_interval:
             return losses

@@ -80,13 +80,14 @@ class PhantomSlices(SliceStream):
         """Render one person and acquire every visit."""
         parameters = self.phantom.draw_subject(plan.seed, plan.age, plan.lesion_load, plan.head)
         person = self.phantom.render_subject(parameters)
-        brain = torch.from_numpy(person.brain > 0)
+        brain, tissues = torch.from_numpy(person.brain > 0), torch.from_numpy(person.tissues).to(torch.int8)
         for visit in plan.visits:
             scanner = scanners[visit.scanner]
             yield Scan(
                 volumes=self._acquire(person, scanner, visit),
                 available=torch.tensor([float(contrast in visit.contrasts) for contrast in CONTRASTS]),
                 mask=brain,
+                tissues=tissues,
                 about={"subject": name, "scanner": scanner.name, "site": scanner.site},
                 seed=derive_seed(self.seed, name, scanner.name),
             )

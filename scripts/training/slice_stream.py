@@ -25,24 +25,27 @@ Sample = dict[str, Any]
 class Scan:
     """One visit of a person: normalized `volumes` (4, X, Y, Z), 0 where a contrast is not `available` (4,).
 
-    `mask` (X, Y, Z) is where a loss counts, `about` what each sample says of the visit. All that is drawn for its
-    slices follows from `seed`.
+    `mask` (X, Y, Z) is where a loss counts, `tissues` (X, Y, Z) which tissue a voxel is, 0 outside the brain, all
+    UNKNOWN where nobody knows. `about` is what each sample says of the visit. All that is drawn for its slices follows
+    from `seed`.
     """
 
     volumes: Tensor
     available: Tensor
     mask: Tensor
+    tissues: Tensor
     about: dict[str, str]
     seed: int
 
 
 @dataclass(frozen=True, eq=False)
 class ScanSlices:
-    """Images (4, H, W) and masks (1, H, W) of a scan by orientation and place; `references` (4, H, W) by place."""
+    """Images (4, H, W), masks and tissues (1, H, W) of a scan by orientation and place; `references` by place."""
 
     scan: Scan
     images: dict[tuple[str, int], Tensor]
     masks: dict[tuple[str, int], Tensor]
+    tissues: dict[tuple[str, int], Tensor]
     references: dict[int, Tensor]
 
 
@@ -53,7 +56,7 @@ class SliceStream(IterableDataset[Sample]):
     A sample holds
 
     - `image` (4, H, W), the contrasts in their order, absent ones all-zero; `available` (4,), 1 for the contrasts that
-      the visit has; `mask` (1, H, W);
+      the visit has; `mask` and `tissues` (1, H, W);
     - `reference` (4, H, W), another slice of the visit, drawn from the central coronal ones that show every contrast,
       since from such slices the code of a target is read;
     - `truth`, `truth_available` and `truth_reference`, the same of another visit of the same person, all-zero where
@@ -124,12 +127,14 @@ class SliceStream(IterableDataset[Sample]):
 
     def cut(self, scan: Scan) -> ScanSlices:
         """The slices of a scan that its samples need; refuse one that has no references."""
-        images, masks = {}, {}
+        images, masks, tissues = {}, {}, {}
         for orientation in self.orientations:
-            found = self._middle(scan.mask[None], orientation, self.slices_per_orientation)
-            for place, image in self._middle(scan.volumes, orientation, self.slices_per_orientation).items():
+            number = self.slices_per_orientation
+            found, known = (self._middle(each[None], orientation, number) for each in (scan.mask, scan.tissues))
+            for place, image in self._middle(scan.volumes, orientation, number).items():
                 if found[place].any() and image.any():
-                    images[orientation, place], masks[orientation, place] = image, found[place]
+                    key = orientation, place
+                    images[key], masks[key], tissues[key] = image, found[place], known[place]
         central = self._middle(scan.volumes, TARGET_ORIENTATION, self.reference_slices)
         present = scan.available.bool()
         references = {p: image for p, image in central.items() if image[present].flatten(1).any(1).all()}
@@ -138,7 +143,7 @@ class SliceStream(IterableDataset[Sample]):
                 f"at least two of the {self.reference_slices} central {TARGET_ORIENTATION} slices must show every "
                 f"contrast of a visit, {len(references)} of {scan.about['subject']} do"
             )
-        return ScanSlices(scan, images, masks, references)
+        return ScanSlices(scan, images, masks, tissues, references)
 
     def _middle(self, volumes: Tensor, orientation: str, number: int) -> dict[int, Tensor]:
         """By their place, the `number` slices (C, H, W) around the middle of the cube of volumes (C, X, Y, Z)."""
@@ -161,6 +166,7 @@ class SliceStream(IterableDataset[Sample]):
                 "image": visit.images[orientation, place],
                 "available": scan.available,
                 "mask": visit.masks[orientation, place],
+                "tissues": visit.tissues[orientation, place],
                 "reference": visit.references[reference],
                 "truth": other.images.get((orientation, place), blank) if other else blank,
                 "truth_available": other.scan.available if other else torch.zeros(len(CONTRASTS)),

@@ -52,9 +52,10 @@ class HarmonizationTaskd:
     artifact with the probability `degraded`. With the probability `cropped` one of them is cut off on one side, by up
     to `crop_share` of what it shows.
 
-    Gives `source` (4, H, W) and `available` (4,); of the target `target` and `reference` (1, H, W), the place of its
-    contrast `contrast`, and `from_other_scanner`. Where a target's field of view ends, the sources and `mask`
-    (1, H, W) end too: what it would show there is not known. Intensities end at `upper`, as at inference.
+    Gives `source` (4, H, W), `available` (4,) and `tissues` (1, H, W); of the target `target` and `reference`
+    (1, H, W), the place of its contrast `contrast`, and `from_other_scanner`. Where a target's field of view ends, the
+    sources and `mask` (1, H, W) end too: what it would show there is not known. Intensities end at `upper`, as at
+    inference.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class HarmonizationTaskd:
             "reference": sample[reference][task.contrast, None].clamp(max=self.upper),
             "contrast": torch.tensor(task.contrast),
             "mask": sample["mask"] & seen,
+            "tissues": sample["tissues"],
             "from_other_scanner": torch.tensor(task.from_other_scanner),
             **{name: sample[name] for name in ("subject", "scanner", "site", "orientation", "slice")},
         }

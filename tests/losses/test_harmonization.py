@@ -10,10 +10,11 @@ from scripts.losses.harmonization import CycleLoss, Haca3Loss, kl_from_normal, m
 from scripts.losses.patch_contrast import PatchContrast
 from scripts.losses.perceptual import load_extractor
 from scripts.losses.structural import StructuralLoss
+from scripts.losses.tissue import tissue_loss
 from scripts.networks.patchifier import Patchifier
 
 EXTRACTOR = load_extractor(widths=(2, 4))
-WEIGHTS = {"reconstruction": 2.0, "kl": 3.0, "contrastive": 5.0, "perceptual": 7.0, "structural": 11.0}
+WEIGHTS = {"reconstruction": 2.0, "kl": 3.0, "contrastive": 5.0, "perceptual": 7.0, "structural": 11.0, "tissue": 13.0}
 
 
 @pytest.fixture
@@ -31,6 +32,9 @@ def batch() -> dict[str, Tensor]:
         "anatomies": torch.rand(2, 3, 1, 16, 16, generator=generator),
         "images": torch.rand(2, 3, 16, 16, generator=generator),
         "pairs": torch.tensor([[0, 2], [1, 0]]),
+        "logits": torch.randn(2, 3, 5, 16, 16, generator=generator),
+        "foreground": torch.rand(2, 3, 16, 16, generator=generator) > 0.2,
+        "tissues": torch.randint(-1, 5, (2, 1, 16, 16), generator=generator),
     }
 
 
@@ -79,6 +83,7 @@ def test_terms_are_those_of_the_parts_and_the_total_weighs_them(batch):
         "contrastive": patch_contrast()(batch["anatomies"], batch["images"], batch["pairs"]),
         "perceptual": (EXTRACTOR(output * visible) - EXTRACTOR(target * visible)).abs().mean(),
         "structural": StructuralLoss()(output, target, visible),
+        "tissue": tissue_loss(batch["logits"], batch["foreground"], batch["tissues"]),
     }
     expected["total"] = sum(weight * expected[name] for name, weight in WEIGHTS.items())
     assert losses.keys() == expected.keys()
@@ -104,7 +109,7 @@ def test_what_is_not_visible_counts_in_no_term(batch):
 
 
 def test_gradients_reach_what_is_learned_and_not_the_extractor(batch):
-    learned = ("output", "mean", "log_variance", "anatomies")
+    learned = ("output", "mean", "log_variance", "anatomies", "logits")
     for name in learned:
         batch[name].requires_grad_()
     loss = complete_loss(**WEIGHTS)

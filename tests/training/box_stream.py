@@ -24,7 +24,8 @@ class BoxStream(SliceStream):
         volumes = torch.full((4, 8, 8, 8), number + 1.0)
         about = {"subject": subject, "scanner": "A", "site": "S"}
         seed = derive_seed(self.seed, subject)
-        yield self.cut(Scan(volumes, torch.ones(4), torch.ones(8, 8, 8, dtype=torch.bool), about, seed))
+        everywhere = torch.ones(8, 8, 8, dtype=torch.bool)
+        yield self.cut(Scan(volumes, torch.ones(4), everywhere, everywhere.to(torch.int8), about, seed))
 
 
 def box_stream(name: str = "box", **options) -> BoxStream:

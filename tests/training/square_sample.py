@@ -23,6 +23,7 @@ def square_sample(seed: int = 0, levels: tuple[float, ...] = (1, 1.5, 2, 2.5), *
         "image": image,
         "available": torch.tensor([float(level > 0) for level in levels]),
         "mask": image.any(0, keepdim=True),
+        "tissues": image.any(0, keepdim=True).to(torch.int8),
         "reference": image / 10,
         "truth": torch.zeros_like(image),
         "truth_available": torch.zeros(4),

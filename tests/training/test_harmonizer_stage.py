@@ -9,6 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scripts.errors import InputError
 from scripts.losses.harmonization import Haca3Loss
+from scripts.losses.tissue import tissue_loss
 from scripts.training.harmonizer_stage import HarmonizerStage
 
 from .tiny_stage import SIZE, tiny_batch, tiny_stage
@@ -69,7 +70,7 @@ def test_the_output_is_what_the_network_gives():
     output = network(batch["source"], target, batch["available"])
     visible = network.attention.visible(network.foreground(batch["source"]), batch["available"])
     expected = Haca3Loss(contrastive=0.0, kl=0.0)(
-        output, batch["target"], visible, *network.contrast_encoder(batch["reference"]), *[torch.zeros(1)] * 3
+        output, batch["target"], visible, *network.contrast_encoder(batch["reference"]), *[torch.zeros(1)] * 6
     )
     torch.testing.assert_close(stage(batch, 1)["reconstruction"], expected["reconstruction"])
 
@@ -129,3 +130,11 @@ def test_two_processes_have_the_gradients_of_one_with_the_joint_batch(tmp_path):
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_sources_are_told_which_tissue_is_where():
+    stage = tiny_stage(loss=Haca3Loss(contrastive=0.0, tissue=1.0), cycle=None)
+    batch = tiny_batch()
+    shown = stage.network.foreground(batch["source"])
+    logits = stage.network.encode_anatomy(batch["source"])
+    torch.testing.assert_close(stage(batch, 0)["tissue"], tissue_loss(logits, shown, batch["tissues"]))

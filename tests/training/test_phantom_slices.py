@@ -34,7 +34,7 @@ class BoxPhantom:
     def render_subject(self, parameters: int) -> SimpleNamespace:
         brain = np.zeros((6, 8, 6), dtype=np.uint8)
         brain[1:5, 1:7, 1:5] = 1
-        return SimpleNamespace(brain=brain, seed=parameters)
+        return SimpleNamespace(brain=brain, tissues=2 * brain, seed=parameters)
 
     def acquire(self, subject: SimpleNamespace, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
         rng = np.random.default_rng([subject.seed, scanner.seed, CONTRASTS.index(contrast), visit_seed])

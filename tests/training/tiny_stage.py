@@ -18,7 +18,7 @@ def tiny_stage(**options: Any) -> HarmonizerStage:
     """Always with the same weights."""
     torch.manual_seed(0)
     network = Haca3(ForegroundAttention(CodeAttention()), SIZE, anatomy_base=2, decoder_base=2)
-    loss = Haca3Loss(PatchContrast(Patchifier()))
+    loss = options.pop("loss", None) or Haca3Loss(PatchContrast(Patchifier()))
     return HarmonizerStage(network, loss, **{"cycle": CycleLoss(), **options})
 
 
@@ -36,6 +36,7 @@ def tiny_batch(samples: int = 4, seed: int = 1) -> dict[str, Any]:
         "target": disc * (0.5 + noise[:, 4:5]),
         "reference": disc * (0.5 + noise[:, 5:6]),
         "mask": (disc > 0).expand(samples, 1, SIZE, SIZE),
+        "tissues": disc.to(torch.int8).expand(samples, 1, SIZE, SIZE),
         "contrast": torch.zeros(samples, dtype=torch.long),
         "subject": [f"sub-{index}" for index in range(samples)],
         "scanner": ["A"] * samples,

@@ -1,0 +1,92 @@
+"""Tables of the experiment on the artifact score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..report.summary import format_mean, markdown_table
+from ..training.artifact_validation import CleanAuc, ScoreMetric, SeverityCorrelation
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The scores of one slice, `clean` and `degraded` by an artifact."""
+
+    subject: str
+    scanner: str
+    site: str
+    contrast: str
+    orientation: str
+    slice: int
+    kind: str
+    severity: float
+    clean: float
+    degraded: float
+
+
+def artifact_score_markdown(rows: Sequence[ScoreRow], severe: float) -> str:
+    """What scores tell of artifacts, kind by kind, and what else they depend on."""
+    return _of_kinds(rows, severe) + "\n" + _of_factors(rows)
+
+
+def eta_squared(values: Sequence[float], groups: Sequence[str]) -> float:
+    """Share of the variance of `values` that lies between `groups`.
+
+    Formula: sum over groups of n_g (mean_g - mean)^2 / sum over values of (x - mean)^2. Range: 0 to 1.
+    """
+    numbers, (_, members) = np.asarray(values, dtype=np.float64), np.unique(groups, return_inverse=True)
+    means = np.bincount(members, weights=numbers) / np.bincount(members)
+    return float(np.sum((means[members] - numbers.mean()) ** 2) / np.sum((numbers - numbers.mean()) ** 2))
+
+
+def r_squared(values: Sequence[float], predictor: Sequence[float]) -> float:
+    """Share of the variance of `values` that a linear model in `predictor` explains: their squared correlation."""
+    return float(np.corrcoef(values, predictor)[0, 1] ** 2)
+
+
+def _of_kinds(rows: Sequence[ScoreRow], severe: float) -> str:
+    kinds = sorted({row.kind for row in rows})
+    lines = []
+    for name, chosen in [*((kind, [row for row in rows if row.kind == kind]) for kind in kinds), ("all", rows)]:
+        numbers = (
+            _validate(metric, chosen, clean=[row.clean for row in rows])
+            for metric in (SeverityCorrelation(), CleanAuc(severe))
+        )
+        lines.append([name, str(len(chosen)), *map(format_mean, numbers)])
+    people, sites = len({row.subject for row in rows}), len({row.site for row in rows})
+    note = (
+        f"{len(rows)} slices of {people} people at {sites} sites, clean and with an artifact of uniform severity.\n"
+        "Correlation: Spearman's, of severity and score; for all kinds the mean over kinds. AUC: how likely a slice\n"
+        f"with an artifact of at least severity {severe:g} scores above a clean one.\n"
+    )
+    return markdown_table(["artifact", "slices", "correlation ↑", f"AUC, severity ≥ {severe:g} ↑"], lines) + "\n" + note
+
+
+def _validate(metric: ScoreMetric, rows: Sequence[ScoreRow], clean: Sequence[float]) -> float:
+    """A number by which the encoder's training is judged too."""
+    degraded, severity = ([getattr(row, name) for row in rows] for name in ("degraded", "severity"))
+    scores = {"clean": torch.tensor(clean), "degraded": torch.tensor(degraded), "severity": torch.tensor(severity)}
+    metric.update({**scores, "kind": [row.kind for row in rows]})
+    return metric.compute()
+
+
+def _of_factors(rows: Sequence[ScoreRow]) -> str:
+    clean = [row.clean for row in rows]
+    scores, severity = (
+        [*clean, *(row.degraded for row in rows)],
+        [*(0.0 for _ in rows), *(row.severity for row in rows)],
+    )
+    lines = []
+    for factor in ("contrast", "site"):
+        groups = [getattr(row, factor) for row in rows]
+        lines.append(
+            [factor, *(format_mean(share) for share in (eta_squared(clean, groups), eta_squared(scores, groups * 2)))]
+        )
+    lines.append(["severity", "–", format_mean(r_squared(scores, severity))])
+    note = (
+        "Share of the variance of the scores: eta squared of contrast and of site, each alone; R squared of a linear\n"
+        "model in severity, which is 0 for clean slices.\n"
+    )
+    return markdown_table(["explained by", "clean slices", "clean and degraded slices"], lines) + "\n" + note

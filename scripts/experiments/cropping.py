@@ -1,0 +1,25 @@
+"""A field of view that ends before the brain does."""
+
+from torch import Tensor, arange
+
+# The axis of the working grid, and whether the side is where it ends.
+SIDES: dict[str, tuple[int, bool]] = {
+    "anterior": (1, True),
+    "left": (0, True),
+    "right": (0, False),
+    "superior": (2, True),
+}
+
+
+def beyond_field_of_view(brain: Tensor, side: str, share: float) -> Tensor:
+    """What is lost (X, Y, Z) where a field of view ends so that `share` of the extent of `brain` (X, Y, Z) is.
+
+    It reaches up to the border of the grid.
+    """
+    axis, at_end = SIDES[side]
+    places = brain.any(dim=[other for other in range(3) if other != axis]).nonzero().flatten()
+    first, last = int(places[0]), int(places[-1])
+    lost = round(share * (last - first + 1))
+    place = arange(brain.shape[axis])
+    outside = place > last - lost if at_end else place < first + lost
+    return outside.view([-1 if own == axis else 1 for own in range(3)]).expand(brain.shape)

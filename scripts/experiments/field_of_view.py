@@ -1,0 +1,161 @@
+"""What is imputed where the field of view of a source ends: HACA3+ beside HACA3 (HACA3+, section 4.1 and Fig. 2)."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import ClassVar
+
+import torch
+from monai.transforms.utils import generate_spatial_bounding_box
+from torch import Tensor
+
+from ..contrasts import CONTRASTS
+from ..engines.evaluation_work import ImageMetric
+from ..errors import InputError
+from ..inferers.triplanar import TriPlanarInferer
+from ..metrics.ssim import Similarity
+from ..networks.attention import CodeAttention, ForegroundAttention, ScalarAttention
+from ..networks.haca3 import Haca3
+from .cropping import beyond_field_of_view
+from .experiment import Experiment
+from .field_of_view_table import (
+    BRAIN,
+    CROPPED_PART,
+    FULL,
+    HACA3,
+    HACA3_PLUS,
+    HARMONIZED,
+    NONZERO,
+    SIZE,
+    TRUTH,
+    UNHARMONIZED,
+    UNSEEN,
+    FieldOfViewRow,
+    field_of_view_markdown,
+)
+
+SOURCES = ("t1w", "t2w", "flair")
+TARGET = CONTRASTS.index("t1w")
+# Of two people with the same source cropped at a side, one loses the left.
+CROPS = tuple(product(SOURCES, (("anterior", "anterior"), ("left", "right"))))
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The `source` that is cropped and the `side` that it loses."""
+
+    source: str
+    side: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FieldOfView(Experiment[FieldOfViewRow]):
+    """Harmonizes T1w, T2w and FLAIR of a person's first visit to T1w of the second, whose scan is the truth.
+
+    One source per person loses `crop_share` of the brain at the front or at one side. All of them lose `common_crop` at
+    the top, where nothing is to be made up. HACA3 has the same weights; `haca3_inferer` runs it, so that compiled
+    networks of both are kept. Intensities end at `upper`, as at inference.
+    """
+
+    inferer: TriPlanarInferer
+    haca3_inferer: TriPlanarInferer
+    metrics: Mapping[str, ImageMetric]
+    crop_share: float = 0.3
+    common_crop: float = 0.05
+    upper: float = 5.0
+    significance: float = 0.05
+
+    name: ClassVar[str] = "field of view"
+    row: ClassVar[type] = FieldOfViewRow
+    contrasts: ClassVar[Sequence[str]] = SOURCES
+    table_settings: ClassVar[Sequence[str]] = ("significance",)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured."""
+        super().__post_init__()
+        for name in ("crop_share", "common_crop"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")
+        _code_attention(self.network)
+
+    @cached_property
+    def haca3(self) -> Haca3:
+        """The network with HACA3's attention, made once the weights are there."""
+        network = copy.deepcopy(self.network)
+        network.attention = ScalarAttention(_code_attention(network))
+        return network.eval()
+
+    def table(self, rows: Sequence[FieldOfViewRow]) -> str:
+        """See `field_of_view_table.py`."""
+        return field_of_view_markdown(rows, self.significance)
+
+    @torch.inference_mode()
+    def measure(self, number: int) -> list[FieldOfViewRow]:
+        """Harmonize a person three times, and compare."""
+        (visit, other), crop = self.visits(number), crop_of_person(number)
+        present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
+        sources = visit.volumes.clamp(max=self.upper) * present[:, None, None, None]
+        truth = other.volumes[TARGET].clamp(max=self.upper)
+        code = self.network.encode_target(truth[None, None].to(self.network.default_target.device), CONTRASTS[TARGET])
+        lost = beyond_field_of_view(visit.mask, crop.side, self.crop_share)
+        cropped = sources * ~beyond_field_of_view(visit.mask, "superior", self.common_crop)
+        cropped[CONTRASTS.index(crop.source)] *= ~lost
+
+        def harmonize(inferer: TriPlanarInferer, network: Haca3, volumes: Tensor) -> Tensor:
+            return inferer.harmonize(volumes, network, [code], present)[0].image[0].cpu()
+
+        images = {
+            UNHARMONIZED: sources[TARGET],
+            FULL: harmonize(self.inferer, self.network, sources),
+            HACA3_PLUS: harmonize(self.inferer, self.network, cropped),
+            HACA3: harmonize(self.haca3_inferer, self.haca3, cropped),
+        }
+        seen = self.network.foreground(cropped).any(0)
+        regions = {CROPPED_PART: visit.mask & seen & lost, BRAIN: visit.mask & seen}
+        found = [*self._similarities(images, truth, regions), *_outside(images, visit.mask, seen)]
+        about = (visit.about["subject"], visit.about["scanner"], other.about["scanner"], crop.source, crop.side)
+        return [FieldOfViewRow(*about, *cells) for cells in found]
+
+    def _similarities(
+        self, images: Mapping[str, Tensor], truth: Tensor, regions: Mapping[str, Tensor]
+    ) -> list[tuple[str, str, str, str, float]]:
+        """Method, region, reference, measure and value."""
+        compared = [(method, TRUTH, truth) for method in images]
+        compared += [(method, HARMONIZED, images[FULL]) for method in (HACA3_PLUS, HACA3)]
+        return [
+            (method, name, reference, measure, value)
+            for (name, region), (method, reference, wanted) in product(regions.items(), compared)
+            for measure, value in self._measure_inside(images[method], wanted, region).items()
+        ]
+
+    def _measure_inside(self, image: Tensor, reference: Tensor, region: Tensor) -> dict[str, float]:
+        # What lies outside the region's box changes no metric, and would take most of the time.
+        box = tuple(slice(*ends) for ends in zip(*generate_spatial_bounding_box(region[None]), strict=True))
+        arrays = [volume[box].numpy() for volume in (image, reference, region)]
+        results = {name: metric(*arrays) for name, metric in self.metrics.items()}
+        return {name: float(r.value if isinstance(r, Similarity) else r) for name, r in results.items()}
+
+
+def crop_of_person(number: int) -> Crop:
+    """The combinations of source and side, one after the other."""
+    turn, place = divmod(number, len(CROPS))
+    source, sides = CROPS[place]
+    return Crop(source, sides[turn % 2])
+
+
+def _outside(images: Mapping[str, Tensor], brain: Tensor, seen: Tensor) -> list[tuple[str, str, str, str, float]]:
+    """How much brain no source shows, and how many voxels that no source shows are not exactly 0."""
+    counts = [
+        (method, UNSEEN, "", NONZERO, float((images[method][~seen] != 0).sum())) for method in (HACA3_PLUS, HACA3)
+    ]
+    return [("", UNSEEN, "", SIZE, float((brain & ~seen).sum())), *counts]
+
+
+def _code_attention(network: Haca3) -> CodeAttention:
+    """What both methods have in common; refuse a network that is not HACA3+."""
+    if not isinstance(network.attention, ForegroundAttention):
+        found = type(network.attention).__name__
+        raise InputError(f"`network_def#attention` must be a ForegroundAttention, got a {found}")
+    return network.attention.alpha

@@ -1,0 +1,55 @@
+"""The configs build what inference.json builds, and say so before any work."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigParser
+
+from scripts.experiments.experiment import Experiment
+from scripts.inferers.fusing import MedianFusion
+
+BUNDLE = Path(__file__).parents[2]
+CONFIGS = sorted((BUNDLE / "configs").glob("experiment_*.json"))
+
+
+def config(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def parser(*names: str, **overrides: Any) -> ConfigParser:
+    parsed = ConfigParser()
+    parsed.read_config([str(BUNDLE / "configs" / name) for name in names])
+    parsed.update({"bundle_root": str(BUNDLE), "device": "cpu", "random_weights": True, **overrides})
+    parsed.parse()
+    return parsed
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_networks_and_weights_are_those_of_inference(path):
+    ours, inference = config(path), config(BUNDLE / "configs" / "inference.json")
+    for id in ("network_def", "network", "fusion_def", "fusion", "device", "models_dir"):
+        assert ours.get(id, inference[id]) == inference[id]
+    if "fusion_def" in ours:
+        assert ours["weights"] == inference["weights"]
+        assert ours["inferer"].items() <= inference["inferer"].items()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_people_are_on_scanners_that_no_training_visits(path):
+    experiment = parser(path.name, subjects=8).get_parsed_content("experiment")
+    assert isinstance(experiment, Experiment)
+    training = parser("train.json").get_parsed_content("phantom_slices").draw()
+    cohort = experiment.people.draw()
+    assert len(cohort.subjects) == 8 and not set(cohort.scanners) & set(training.scanners)
+    assert not {plan.seed for plan in cohort.subjects} & {plan.seed for plan in training.subjects}
+
+
+def test_what_the_inferer_is_told_holds_for_both_methods():
+    files = ("experiment_field_of_view.json", "method_haca3plus_median.json")
+    experiment = parser(*files, **{"inferer#mask_fused": False}).get_parsed_content("experiment")
+    for inferer in (experiment.inferer, experiment.haca3_inferer):
+        assert isinstance(inferer.fusion, MedianFusion) and not inferer.mask_fused
+    assert experiment.inferer is not experiment.haca3_inferer
+    assert experiment.weights.networks == [experiment.network]
