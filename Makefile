@@ -7,7 +7,7 @@ BUNDLE_RUN := $(VENV)/bin/python -m monai.bundle run --config_file
 # Which cohort of configs/simulate.json is simulated, harmonized and judged, and which tables are made of it.
 COHORT ?= demo
 TABLES ?= ['images', 'regions']
-METHODS := haca3plus mean_std white_stripe nyul spectrum_swap
+METHODS := mean_std white_stripe nyul spectrum_swap
 OUTPUT := output/$(COHORT)
 SIMULATED := $(OUTPUT)/cohort/dataset_description.json
 HARMONIZATIONS := $(METHODS:%=harmonize_%)
@@ -19,7 +19,7 @@ demo: evaluation
 	@cat $(OUTPUT)/evaluation/tables/images.md
 	@echo "Tables and figures: $(OUTPUT)/evaluation"
 
-# Simulate traveling subjects, harmonize them with each method, judge.
+# Simulate traveling subjects, harmonize them with each baseline, judge.
 evaluation: $(HARMONIZATIONS)
 	$(BUNDLE_RUN) configs/evaluate.json --cohort_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/evaluation \
 		--tables "$(TABLES)" --methods "{$(foreach method,$(METHODS),'$(method)': '$(OUTPUT)/$(method)', )}"

@@ -15,7 +15,8 @@ from .whole_file import whole_file
 
 HOW_TO_GET_WEIGHTS = (
     "import published weights with `python -m monai.bundle run --config_file configs/import_weights.json "
-    "--checkpoint harmonization.pt --fusion fusion.pt`, or add `--random_weights true` to try the bundle without"
+    "--checkpoint harmonization.pt --fusion fusion.pt` and take configs/published_weights.json after "
+    "configs/inference.json, train some with `make weights`, or add `--random_weights true` to try the bundle without"
 )
 HOW_TO_MAKE_SAFE = """where you trust the file, keep its tensors alone, with the code that made it:
     import torch

@@ -20,7 +20,8 @@ class HarmonizerStage(nn.Module):
     goes to the reference of another one in the batch, of which no truth is known, and what comes out is encoded again.
 
     A pixel outside `mask` has the weight `outside_mask`: a head's skin should not take the network's capacity from the
-    brain.
+    brain. Until iteration `window_until`, anatomy and image are learned in windows of `window` pixels a side, with a
+    third of the work where 224 are 128; codes always come from whole slices, and so cycles have to wait.
     """
 
     def __init__(
@@ -31,8 +32,12 @@ class HarmonizerStage(nn.Module):
         cycle_start: int = 0,
         cycle_interval: int = 1,
         outside_mask: float = 1.0,
+        window: int = 128,
+        window_until: int = 0,
     ) -> None:
         super().__init__()
+        if window < 32 or window % 32:
+            raise InputError(f"`window` must be a multiple of 32 and at least 32, got {window}")
         if cycle_interval < 1 or cycle_start < 0:
             raise InputError(
                 "`cycle_interval` must be at least 1 and `cycle_start` not negative, "
@@ -46,15 +51,21 @@ class HarmonizerStage(nn.Module):
         self.cycle_start = cycle_start
         self.cycle_interval = cycle_interval
         self.outside_mask = outside_mask
+        self.window = window
+        self.window_until = window_until
         network.artifact_encoder.requires_grad_(False)
 
     def forward(self, batch: dict[str, Any], iteration: int) -> dict[str, Tensor]:
         """The losses by name."""
-        network, images, available = self.network, batch["source"], batch["available"]
+        network, available = self.network, batch["available"]
+        keys = self._codes(batch["source"], available)
+        windowed = iteration <= self.window_until
+        if windowed:
+            batch = {**batch, **see_through_windows(batch, self.window)}
+        images = batch["source"]
         foreground = network.foreground(images)
         visible = network.attention.visible(foreground, available)
         logits = self._anatomy_logits(images, available)
-        keys = self._codes(images, available)
         mean, log_variance = network.contrast_encoder(batch["reference"])
         theta = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         target = torch.cat([theta, network.artifact_encoder(batch["reference"])], dim=1)
@@ -72,7 +83,7 @@ class HarmonizerStage(nn.Module):
             foreground,
             batch["tissues"],
         )
-        if self.cycle is None or iteration < self.cycle_start or iteration % self.cycle_interval:
+        if self.cycle is None or windowed or iteration < self.cycle_start or iteration % self.cycle_interval:
             return losses
         other = target.roll(1, dims=0).detach()
         fused = (logits * network.attention(other, keys, foreground, available).unsqueeze(2)).sum(1)
@@ -111,6 +122,20 @@ class HarmonizerStage(nn.Module):
     def _weights(self, visible: Tensor, mask: Tensor) -> Tensor:
         """How much each pixel counts, (B, 1, H, W)."""
         return visible * torch.where(mask != 0, 1.0, self.outside_mask)
+
+
+def see_through_windows(batch: dict[str, Any], size: int) -> dict[str, Tensor]:
+    """What a window of `size` pixels a side shows of each sample, around a random place of its mask."""
+    found: dict[str, list[Tensor]] = {name: [] for name in ("source", "target", "mask", "tissues")}
+    for index, mask in enumerate(batch["mask"][:, 0]):
+        places = mask.nonzero()
+        center = places[torch.randint(len(places), ())] if len(places) else torch.tensor(mask.shape) // 2
+        top, left = (
+            min(max(int(place) - size // 2, 0), length - size) for place, length in zip(center, mask.shape, strict=True)
+        )
+        for name, windows in found.items():
+            windows.append(batch[name][index, :, top : top + size, left : left + size])
+    return {name: torch.stack(windows) for name, windows in found.items()}
 
 
 def _where_available(function: Callable[[Tensor], Tensor], values: Tensor, available: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from scripts.errors import InputError
 from scripts.losses.harmonization import Haca3Loss
 from scripts.losses.tissue import tissue_loss
-from scripts.training.harmonizer_stage import HarmonizerStage
+from scripts.training.harmonizer_stage import HarmonizerStage, see_through_windows
 
 from .tiny_stage import SIZE, tiny_batch, tiny_stage
 
@@ -137,4 +137,36 @@ def test_sources_are_told_which_tissue_is_where():
     batch = tiny_batch()
     shown = stage.network.foreground(batch["source"])
     logits = stage.network.encode_anatomy(batch["source"])
-    torch.testing.assert_close(stage(batch, 0)["tissue"], tissue_loss(logits, shown, batch["tissues"]))
+    torch.testing.assert_close(stage(batch, 1)["tissue"], tissue_loss(logits, shown, batch["tissues"]))
+
+
+def test_windows_show_the_same_place_of_everything():
+    batch = tiny_batch(3)
+    place = torch.arange(SIZE * SIZE, dtype=torch.float32).view(1, 1, SIZE, SIZE).expand(3, 1, SIZE, SIZE)
+    batch |= {"source": place.expand(3, 4, SIZE, SIZE), "target": place, "tissues": place.long()}
+    seen = see_through_windows(batch, 32)
+    assert [tuple(value.shape) for value in seen.values()] == [(3, 4, 32, 32), *3 * [(3, 1, 32, 32)]]
+    assert torch.equal(seen["source"][:, :1], seen["target"])
+    assert torch.equal(seen["target"].long(), seen["tissues"])
+    # Neighbours in the window are neighbours in the slice.
+    assert (seen["target"].diff(dim=3) == 1).all() and (seen["target"].diff(dim=2) == SIZE).all()
+    assert seen["mask"].flatten(1).any(1).all()
+
+
+def test_a_window_may_be_the_whole_slice():
+    batch = tiny_batch(2)
+    assert torch.equal(see_through_windows(batch, SIZE)["source"], batch["source"])
+
+
+def test_windows_come_first_and_cycles_after_them():
+    stage = without_chance(tiny_stage(window=64, window_until=2))
+    whole = without_chance(tiny_stage())
+    first, second, third = (stage(tiny_batch(2), iteration) for iteration in (1, 2, 3))
+    assert not CYCLE & set(first) and not CYCLE & set(second)
+    torch.testing.assert_close(third, whole(tiny_batch(2), 3))
+    assert first["reconstruction"] != third["reconstruction"]
+
+
+def test_a_window_of_a_size_that_the_networks_do_not_take_is_refused():
+    with pytest.raises(InputError, match="`window` must be a multiple of 32 and at least 32, got 100"):
+        tiny_stage(window=100)
