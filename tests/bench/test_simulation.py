@@ -18,7 +18,8 @@ class SlowPhantom:
 
     def render_subject(self, parameters: int) -> SimpleNamespace:
         sleep(0.1)
-        return SimpleNamespace(brain=np.ones((8, 8, 8), dtype=np.uint8))
+        brain = np.ones((8, 8, 8), dtype=np.uint8)
+        return SimpleNamespace(brain=brain, tissues=brain)
 
     def acquire(self, subject: SimpleNamespace, *scan) -> np.ndarray:
         sleep(0.05)

@@ -48,7 +48,7 @@ class BoxPhantom:
     def render_subject(self, parameters: int) -> SimpleNamespace:
         brain = np.zeros(SHAPE, dtype=np.uint8)
         brain[1:-1, 1:-1, 1:-1] = 1
-        return SimpleNamespace(brain=brain, seed=parameters)
+        return SimpleNamespace(brain=brain, tissues=brain, seed=parameters)
 
     def acquire(self, subject: SimpleNamespace, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
         slopes = np.random.default_rng([subject.seed, CONTRASTS.index(contrast)]).uniform(-0.4, 0.4, 3)
