@@ -127,5 +127,7 @@ def test_wrong_design_is_refused(keys, words):
 
 
 def test_unknown_cohort_is_refused():
-    with pytest.raises(InputError, match="`cohort` must be one of demo, fthp, masivar, targets, train, treat, got trian"):
+    with pytest.raises(
+        InputError, match="`cohort` must be one of demo, fthp, masivar, targets, train, treat, got trian"
+    ):
         draw("trian")
