@@ -26,7 +26,7 @@ NARROW: Mapping[str, Any] = {
     "device": "cpu",
     "network_def#field_of_view": 96,
     "network_def#anatomy_base": 1,
-    "network_def#decoder_base": 2,
+    "network_def#decoder#base": 2,
     "network_def#target_slices": 4,
     "fusion": {"_target_": "scripts.inferers.fusing.MedianFusion"},
     "preprocessing#transforms#1#radius": 2,

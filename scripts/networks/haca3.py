@@ -2,7 +2,7 @@
 
 A slice x of contrast c is taken apart into
 
-    beta    anatomy: a one-hot map over K classes, from logits (K, H, W)             `anatomy_encoder`
+    beta    anatomy: a map over K classes, from logits (K, H, W)                      `anatomy_encoder`
     theta   contrast: what the scanner and its protocol make of tissue, in R^2       `contrast_encoder`
     eta     artifacts: how much of which kind, in R^2; the norm is their severity     `artifact_encoder`
 
@@ -26,39 +26,22 @@ from ..errors import InputError
 from ..transforms.orientations import frame, plane_view
 from .artifact_encoder import ArtifactEncoder
 from .attention import SourceAttention
-from .unet import ConvBlock, UNet
+from .contrast_encoder import ContrastEncoder
+from .unet import UNet
 
 # The plane from which the code of a target is read, whatever plane is decoded.
 TARGET_ORIENTATION = "coronal"
 
 
-class ContrastEncoder(nn.Module):
-    """(B, 1, H, W) -> mean and log-variance of theta, each (B, theta)."""
-
-    def __init__(self, field_of_view: int, theta: int) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            ConvBlock(1, 32, kernel=17, stride=9, padding=4),
-            ConvBlock(32, 64, kernel=4, stride=2, padding=1),
-            ConvBlock(64, 64, kernel=4, stride=2, padding=1),
-        )
-        # 224 pixels come down to 6; the last convolution takes them all.
-        remaining = ((field_of_view + 8 - 17) // 9 + 1) // 2 // 2
-        self.mean = nn.Sequential(ConvBlock(64, 32), nn.Conv2d(32, theta, remaining))
-        self.log_variance = nn.Sequential(ConvBlock(64, 32), nn.Conv2d(32, theta, remaining))
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance."""
-        features = self.features(image)
-        return self.mean(features).flatten(1), self.log_variance(features).flatten(1)
-
-
 class Haca3(nn.Module):
-    """The whole network; `attention` decides whether it is HACA3 or HACA3+, the default `artifact_encoder` is HACA3's.
+    """The whole network; `attention` decides whether it is HACA3 or HACA3+.
 
-    A pixel is foreground where the normalised image exceeds `foreground_threshold`. `default_target` is the code that
-    is used where no target is given. The code of a target image is the mean over `target_slices` neighbouring coronal
-    slices: from `first_target_slice` on, or those that together show most foreground.
+    The encoders of contrast and artifacts and the decoder are HACA3's unless others are given, to which
+    `field_of_view`, `theta`, `eta` and `decoder_base` then say nothing. HACA3's anatomy is one class per pixel; with
+    `soft_anatomy` it is the probability of each, which the decoder then has to take. A pixel is foreground where the
+    normalised image exceeds `foreground_threshold`. `default_target` is the code that is used where no target is given.
+    The code of a target image is the mean over `target_slices` neighbouring coronal slices: from `first_target_slice`
+    on, or those that together show most foreground.
     """
 
     default_target: Tensor
@@ -73,9 +56,12 @@ class Haca3(nn.Module):
         anatomy_classes: int = 5,
         theta: int = 2,
         eta: int = 2,
+        contrast_encoder: nn.Module | None = None,
         artifact_encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
         anatomy_base: int = 8,
         decoder_base: int = 16,
+        soft_anatomy: bool = False,
         foreground_threshold: float = 1e-2,
         target_slices: int = 20,
         first_target_slice: int | None = None,
@@ -85,15 +71,16 @@ class Haca3(nn.Module):
             raise ValueError(f"`field_of_view` must be a multiple of 32 and at least 96, got {field_of_view}")
         self.field_of_view = field_of_view
         self.anatomy_classes = anatomy_classes
+        self.soft_anatomy = soft_anatomy
         self.theta = theta
         self.foreground_threshold = foreground_threshold
         self.target_slices = target_slices
         self.first_target_slice = first_target_slice
         self.anatomy_encoder = UNet(1, anatomy_classes, anatomy_base)
-        self.contrast_encoder = ContrastEncoder(field_of_view, theta)
+        self.contrast_encoder = contrast_encoder or ContrastEncoder(field_of_view, theta)
         self.artifact_encoder = artifact_encoder or ArtifactEncoder(field_of_view, eta)
         self.attention = attention
-        self.decoder = UNet(1 + theta, 1, decoder_base)
+        self.decoder = decoder or UNet(1 + theta, 1, decoder_base)
         self.register_buffer("default_target", torch.zeros(1, theta + eta))
 
     def forward(self, image: Tensor, target: Tensor | None = None, available: Tensor | None = None) -> Tensor:
@@ -156,23 +143,28 @@ class Haca3(nn.Module):
         return code.unflatten(0, image.shape[:2])
 
     def fuse(self, logits: Tensor, weights: Tensor, noise: Tensor | None = None) -> Tensor:
-        """beta* as one channel (B, 1, H, W): class k of the weighted logits has the value k / K.
+        """beta* of the weighted logits: probabilities (B, K, H, W) if soft, else one channel, class k having k / K.
 
         The one-hot map is drawn with Gumbel noise in training (HACA3, Eq. 1) and is the most likely class otherwise;
-        `noise` (B, K, H, W) makes that a draw too.
+        `noise` (B, K, H, W) makes that, or the probabilities, a draw too.
         """
         fused = (logits * weights.unsqueeze(2)).sum(1)  # HACA3, Eq. 4
         if noise is not None:
             fused = fused + noise
+        if self.soft_anatomy:
+            return fused.softmax(1)
         if not self.training:
             # The argmax, which as such takes a CPU seven times as long.
             return fused.max(1, keepdim=True).indices.to(fused.dtype) / self.anatomy_classes
-        anatomy = gumbel_softmax(fused, tau=1.0, hard=True, dim=1)
-        values = torch.arange(self.anatomy_classes, device=fused.device, dtype=fused.dtype) / self.anatomy_classes
+        return self.mean_class(gumbel_softmax(fused, tau=1.0, hard=True, dim=1))
+
+    def mean_class(self, anatomy: Tensor) -> Tensor:
+        """One channel (B, 1, H, W) of shares of classes (B, K, H, W), class k having the value k / K."""
+        values = torch.arange(self.anatomy_classes, device=anatomy.device, dtype=anatomy.dtype) / self.anatomy_classes
         return (anatomy * values.view(1, -1, 1, 1)).sum(1, keepdim=True)
 
     def decode(self, anatomy: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-        """The image (B, 1, H, W) of `anatomy` (B, 1, H, W) in the contrast of `target`, 0 outside `visible`."""
+        """The image (B, 1, H, W) of an anatomy of `fuse` in the contrast of `target`, 0 outside `visible`."""
         theta = target[:, : self.theta].unsqueeze(-1).unsqueeze(-1)
         maps = theta.expand(-1, -1, anatomy.shape[2], anatomy.shape[3])
         return self.decoder(torch.cat([anatomy, maps], dim=1)).relu() * visible

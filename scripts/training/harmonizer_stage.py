@@ -100,9 +100,14 @@ class HarmonizerStage(nn.Module):
         return _where_available(lambda present: self.network.encode_code(present)[:, 0].float(), images, available)
 
     def _each_anatomy(self, logits: Tensor, available: Tensor) -> Tensor:
-        """The anatomy (B, C, 1, H, W) that each source alone has."""
-        alone = logits.new_ones(1, 1, 1, 1)
-        return _where_available(lambda present: self.network.fuse(present, alone), logits, available)
+        """The anatomy that each source alone has, as one channel (B, C, 1, H, W)."""
+        alone, network = logits.new_ones(1, 1, 1, 1), self.network
+
+        def fuse(present: Tensor) -> Tensor:
+            anatomy = network.fuse(present, alone)
+            return network.mean_class(anatomy) if network.soft_anatomy else anatomy
+
+        return _where_available(fuse, logits, available)
 
     def _cycle_losses(self, cycle: CycleLoss, fused: Tensor, target: Tensor, visible: Tensor) -> dict[str, Tensor]:
         network = self.network

@@ -1,7 +1,7 @@
 """Training data straight to memory: slices of simulated people, rendered while the network trains."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -34,6 +34,8 @@ class PhantomSlices(SliceStream):
     """In place of the design's `visits`."""
     traveling: bool = False
     """Whether the truth of a sample is the same slice of the person's next visit, after the last one of the first."""
+    bias_left: float = 1.0
+    """The share of each scanner's `bias_strength` that further bias correction, N4 say, is to leave."""
     percentile: float = 95.0
     """Over all voxels, zeros included, as published weights expect."""
     protocols: str = str(RANGES_FILE)
@@ -43,6 +45,8 @@ class PhantomSlices(SliceStream):
         """Refuse what cannot be simulated; a first round is drawn to see it."""
         super().__post_init__()
         check_whole("scanners_per_subject", self.scanners_per_subject)
+        if not 0 <= self.bias_left <= 1:
+            raise InputError(f"`bias_left` must be between 0 and 1, got {self.bias_left}")
         if self.traveling and self.scanners_per_subject < 2:
             raise InputError(f"`traveling` needs `scanners_per_subject` of at least 2, got {self.scanners_per_subject}")
         self.draw()
@@ -82,7 +86,7 @@ class PhantomSlices(SliceStream):
         person = self.phantom.render_subject(parameters)
         brain, tissues = torch.from_numpy(person.brain > 0), torch.from_numpy(person.tissues).to(torch.int8)
         for visit in plan.visits:
-            scanner = scanners[visit.scanner]
+            scanner = self._corrected(scanners[visit.scanner])
             yield Scan(
                 volumes=self._acquire(person, scanner, visit),
                 available=torch.tensor([float(contrast in visit.contrasts) for contrast in CONTRASTS]),
@@ -91,6 +95,13 @@ class PhantomSlices(SliceStream):
                 about={"subject": name, "scanner": scanner.name, "site": scanner.site},
                 seed=derive_seed(self.seed, name, scanner.name),
             )
+
+    def _corrected(self, scanner: Scanner) -> Scanner:
+        protocols = {
+            contrast: replace(protocol, bias_strength=self.bias_left * protocol.bias_strength)
+            for contrast, protocol in scanner.protocols.items()
+        }
+        return replace(scanner, protocols=protocols)
 
     def _acquire(self, person: Any, scanner: Scanner, visit: VisitPlan) -> Tensor:
         """Stack the contrasts (4, X, Y, Z) of a visit, scaled."""

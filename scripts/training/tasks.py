@@ -5,7 +5,8 @@ before: both are drawn from the seed of the sample.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class HarmonizationTask:
     sources: tuple[int, ...]
     artifacts: Mapping[int, ArtifactParameters]
     crop: Crop | None
+    target_power: float = 1.0
+    source_powers: Mapping[int, float] = field(default_factory=dict)
 
 
 class HarmonizationTaskd:
@@ -50,7 +53,9 @@ class HarmonizationTaskd:
     another visit of the same person. Its own contrast is missing from the sources with the probability
     `target_dropout`, each other one with `contrast_dropout`; one that shows something is always left. A source has an
     artifact with the probability `degraded`. With the probability `cropped` one of them is cut off on one side, by up
-    to `crop_share` of what it shows.
+    to `crop_share` of what it shows. Each image is raised to a power between 1 / `largest_power` and `largest_power`,
+    the target like its reference, which makes contrasts that no scanner of the training has; where images are scaled
+    so that a percentile of theirs is 1, it stays 1.
 
     Gives `source` (4, H, W), `available` (4,) and `tissues` (1, H, W); of the target `target` and `reference`
     (1, H, W), the place of its contrast `contrast`, and `from_other_scanner`. Where a target's field of view ends, the
@@ -70,6 +75,7 @@ class HarmonizationTaskd:
         calibration_file: Path | str = CALIBRATION_FILE,
         cropped: float = 0.2,
         crop_share: float = 0.5,
+        largest_power: float = 1.0,
         upper: float = 5.0,
     ) -> None:
         """Check the arguments; `kinds` and `severity` are those of `RandomArtifactd`."""
@@ -78,6 +84,8 @@ class HarmonizationTaskd:
         for name, share in shares.items():
             if not 0 <= share <= 1:
                 raise InputError(f"`{name}` must be between 0 and 1, got {share}")
+        if not 1 <= largest_power < inf:
+            raise InputError(f"`largest_power` must be at least 1 and finite, got {largest_power}")
         self.seed = seed
         self.target_dropout = target_dropout
         self.contrast_dropout = contrast_dropout
@@ -86,6 +94,7 @@ class HarmonizationTaskd:
         self.artifact = RandomArtifactd("image", kinds, severity, calibration_file)
         self.cropped = cropped
         self.crop_share = crop_share
+        self.largest_power = largest_power
         self.upper = upper
 
     def __call__(self, sample: Sample) -> dict[str, Any]:
@@ -106,7 +115,13 @@ class HarmonizationTaskd:
         if rng.random() < self.cropped:
             share = rng.uniform(0, self.crop_share)
             crop = Crop(int(rng.choice(sources)), int(rng.integers(2)), bool(rng.integers(2)), float(share))
-        return HarmonizationTask(contrast, from_other_scanner, sources, artifacts, crop)
+        target_power = self._draw_power(rng)
+        powers = {source: self._draw_power(rng) for source in sources}
+        return HarmonizationTask(contrast, from_other_scanner, sources, artifacts, crop, target_power, powers)
+
+    def _draw_power(self, rng: np.random.Generator) -> float:
+        """As likely above 1 as below."""
+        return float(self.largest_power ** rng.uniform(-1, 1))
 
     def _draw_sources(self, own: Sequence[int], contrast: int, rng: np.random.Generator) -> tuple[int, ...]:
         others = [source for source in own if source != contrast]
@@ -121,11 +136,12 @@ class HarmonizationTaskd:
     def apply(self, sample: Sample, task: HarmonizationTask) -> dict[str, Any]:
         """The sources and the target that a task asks for."""
         truth, reference = ("truth", "truth_reference") if task.from_other_scanner else ("image", "reference")
-        target = sample[truth][task.contrast, None].clamp(max=self.upper)
+        target = raise_to(sample[truth][task.contrast, None], task.target_power).clamp(max=self.upper)
         seen = _field_of_view(target)
         source, available = torch.zeros_like(sample["image"]), torch.zeros(len(CONTRASTS))
         for index in task.sources:
-            source[index] = self._source(sample["image"][index, None], task.artifacts.get(index))
+            clean = raise_to(sample["image"][index, None], task.source_powers.get(index, 1.0))
+            source[index] = self._source(clean, task.artifacts.get(index))
             available[index] = 1.0
         if task.crop is not None:
             cut_off(source[task.crop.source], task.crop)
@@ -133,7 +149,7 @@ class HarmonizationTaskd:
             "source": source * seen,
             "available": available,
             "target": target,
-            "reference": sample[reference][task.contrast, None].clamp(max=self.upper),
+            "reference": raise_to(sample[reference][task.contrast, None], task.target_power).clamp(max=self.upper),
             "contrast": torch.tensor(task.contrast),
             "mask": sample["mask"] & seen,
             "tissues": sample["tissues"],
@@ -150,6 +166,11 @@ class HarmonizationTaskd:
 def shown_contrasts(image: Tensor, available: Tensor) -> list[int]:
     """The contrasts that are available (C,) and not empty in this slice (C, H, W)."""
     return [index for index in available.nonzero().flatten().tolist() if image[index].any()]
+
+
+def raise_to(image: Tensor, power: float) -> Tensor:
+    """An image to a power; what is below 0 becomes 0."""
+    return image if power == 1 else image.clamp(min=0) ** power
 
 
 def draw_artifact(artifact: RandomArtifactd, rng: np.random.Generator, image: Tensor) -> ArtifactParameters:

@@ -7,9 +7,9 @@ import monai.bundle
 import nibabel
 import numpy as np
 
-from scripts.networks.artifact_encoder import PooledArtifactEncoder
-from scripts.networks.attention import CodeAttention, ForegroundAttention
 from scripts.networks.haca3 import Haca3
+
+from ..networks.own_parts import own_haca3_plus
 
 BUNDLE = Path(__file__).parents[2]
 # Voxel to world: near the middle of MNI152 space, on whole millimeters, in RAS order.
@@ -18,9 +18,10 @@ SHAPE = (32, 30, 28)
 CENTER = np.array([0.0, -14.0, 10.0])
 RADIUS = 4.0
 
-WIDTHS = {"anatomy_base": 1, "decoder_base": 1, "target_slices": 4}
+SIZES = {"anatomy_base": 1, "target_slices": 4}
 NARROW: dict[str, Any] = {
-    **{f"network_def#{name}": value for name, value in WIDTHS.items()},
+    **{f"network_def#{name}": value for name, value in SIZES.items()},
+    "network_def#decoder#base": 1,
     "fusion": {"_target_": "scripts.inferers.fusing.MedianFusion"},
     "weights#networks": ["@network_def"],
     # The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds.
@@ -31,7 +32,8 @@ NARROW: dict[str, Any] = {
 
 
 def narrow_network() -> Haca3:
-    return Haca3(ForegroundAttention(CodeAttention()), artifact_encoder=PooledArtifactEncoder(), **WIDTHS)
+    """The default network as `NARROW` makes it."""
+    return own_haca3_plus(decoder_base=1, **SIZES)
 
 
 def write_ball(path: Path, seed: int, gain: float = 100.0, affine: np.ndarray = AFFINE) -> Path:

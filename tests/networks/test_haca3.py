@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from scripts.networks.haca3 import Haca3
 from scripts.transforms.orientations import to_slices
 
 from .golden import golden_haca3
+from .own_parts import own_haca3_plus
 
 FIELD_OF_VIEW = 96
 ALL = torch.ones(2, 3)
@@ -24,6 +24,14 @@ def narrow(attention: nn.Module | None = None, **options: Any) -> Haca3:
     if attention is not None:
         attention.load_state_dict(network.attention.state_dict())
         network.attention = attention.eval()
+    return network
+
+
+def own() -> Haca3:
+    """The parts that the bundle trains; the image has a constant, so that it is not black."""
+    torch.manual_seed(0)
+    network = own_haca3_plus(field_of_view=FIELD_OF_VIEW, anatomy_base=2).eval()
+    network.decoder.head.bias.data += 1
     return network
 
 
@@ -212,11 +220,42 @@ def test_target_may_be_known_by_its_numbers(network):
         network.stored_target([0.5, -1], [2], "mine")
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("kind", [ScalarAttention, partial(ForegroundAttention, smoothing=True)])
+def test_soft_anatomy_is_the_probability_of_each_class():
+    network = own()
+    logits, weights = torch.zeros(1, 2, 5, 1, 1), torch.full((1, 2, 1, 1), 0.5)
+    logits[0, :, 3] = torch.tensor([1.0, 3.0]).view(2, 1, 1)
+    # exp(2) / (4 + exp(2)), the weighted logit being 2.
+    probability = 0.648787
+    for mode in (network.train(), network.eval()):
+        anatomy = mode.fuse(logits, weights)
+        others = (1 - probability) / 4
+        assert anatomy.flatten().tolist() == pytest.approx([others, others, others, probability, others], abs=1e-5)
+        # (0 + 1 + 2 + 4) others / 5 + 3 probability / 5
+        assert float(mode.mean_class(anatomy)) == pytest.approx(1.4 * others + 0.6 * probability, abs=1e-5)
+
+
 @torch.inference_mode()
-def test_torchscript_gives_the_same_image(kind, sources, target):
-    network = narrow(kind(CodeAttention()))
+def test_noise_makes_soft_anatomy_a_draw(sources, target):
+    network = own()
+    logits, weights = network.encode_anatomy(sources), torch.full((2, 3, FIELD_OF_VIEW, FIELD_OF_VIEW), 1 / 3)
+    noise = torch.randn(2, 5, FIELD_OF_VIEW, FIELD_OF_VIEW)
+    drawn = network.fuse(logits, weights, noise)
+    assert not torch.equal(drawn, network.fuse(logits, weights))
+    torch.testing.assert_close(drawn.sum(1), torch.ones(2, FIELD_OF_VIEW, FIELD_OF_VIEW))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: narrow(ScalarAttention(CodeAttention())),
+        lambda: narrow(ForegroundAttention(CodeAttention(), smoothing=True)),
+        own,
+    ],
+)
+@torch.inference_mode()
+def test_torchscript_gives_the_same_image(make, sources, target):
+    network = make()
     scripted = torch.jit.script(network)
     torch.testing.assert_close(scripted(sources, target, WITHOUT_LAST), network(sources, target, WITHOUT_LAST))
     torch.testing.assert_close(scripted(sources), network(sources))
@@ -224,12 +263,13 @@ def test_torchscript_gives_the_same_image(kind, sources, target):
 
 # The exporter's own, and 0 / 0 where no source shows anything, which is not used.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:invalid value encountered in divide:RuntimeWarning")
+@pytest.mark.parametrize("make", [lambda: narrow(ForegroundAttention(CodeAttention(), smoothing=True)), own])
 @torch.inference_mode()
-def test_onnx_gives_the_same_image(sources, target, tmp_path: Path):
+def test_onnx_gives_the_same_image(make, sources, target, tmp_path: Path):
     pytest.importorskip("onnxscript")
     onnx = pytest.importorskip("onnx")
     reference = pytest.importorskip("onnx.reference")
-    network, file = narrow(ForegroundAttention(CodeAttention(), smoothing=True)), tmp_path / "network.onnx"
+    network, file = make(), tmp_path / "network.onnx"
     inputs = {"image": sources, "target": target, "available": WITHOUT_LAST}
     torch.onnx.export(network, tuple(inputs.values()), f=file, input_names=list(inputs), verbose=False)
     arrays = {name: value.numpy() for name, value in inputs.items()}

@@ -30,8 +30,9 @@ def without_chance(stage: HarmonizerStage) -> HarmonizerStage:
     return stage
 
 
-def test_everything_but_the_artifact_encoder_learns():
-    stage = tiny_stage()
+@pytest.mark.parametrize("own_parts", [False, True])
+def test_everything_but_the_artifact_encoder_learns(own_parts):
+    stage = tiny_stage(own_parts=own_parts)
     losses = stage(tiny_batch(), 1)
     losses["total"].backward()
     assert set(losses) == {"reconstruction", "kl", "contrastive", "total", *CYCLE}

@@ -151,6 +151,26 @@ def test_truth_is_unknown_where_nobody_travels():
     assert not sample["truth"].any() and not sample["truth_reference"].any() and not sample["truth_available"].any()
 
 
+def test_bias_correction_leaves_a_share_of_every_field():
+    @dataclass(frozen=True)
+    class Watched(BoxPhantom):
+        seen: dict[tuple[str, str], float]
+
+        def acquire(self, subject: SimpleNamespace, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
+            self.seen[scanner.name, contrast] = scanner.protocols[contrast].bias_strength
+            return super().acquire(subject, scanner, contrast, visit_seed)
+
+    whole, corrected = {}, {}
+    images = [
+        [sample["image"] for sample in slices(phantom=Watched(seen), bias_left=left)]
+        for seen, left in ((whole, 1.0), (corrected, 0.3))
+    ]
+    assert len(whole) == 24
+    assert corrected == {key: pytest.approx(0.3 * strength) for key, strength in whole.items()}
+    # Whose acquisition here knows nothing of fields.
+    assert all(torch.equal(first, second) for first, second in zip(*images, strict=True))
+
+
 def test_slices_that_show_nothing_are_left_out():
     found = names(slices(subjects=1, scanners_per_subject=1, slices_per_orientation=8))
     assert sorted((orientation, place) for _, _, orientation, place in found) == [
@@ -210,6 +230,7 @@ def test_further_rounds_and_epochs_have_new_people_on_the_same_scanners():
         ({"subjects": 0}, "cohort train: `subjects` must be a whole number of at least 1, got 0"),
         ({"scanners_per_subject": 0}, "`scanners_per_subject` must be a whole number of at least 1, got 0"),
         ({"scanners_per_subject": 200}, r"`visits` must be .* from 1 to its 132 scanners, got \[200, 200\]"),
+        ({"bias_left": 1.5}, "`bias_left` must be between 0 and 1, got 1.5"),
         ({"buffer_size": 0.5}, "`buffer_size` must be a whole number of at least 1, got 0.5"),
         ({"rounds": 0}, "`rounds` must be a whole number of at least 1, got 0"),
         (

@@ -128,6 +128,26 @@ def test_crop_takes_its_share_of_what_a_source_shows(axis, at_end, rows, columns
     assert torch.equal(result["source"][0] > 0, result["mask"][0])
 
 
+def test_powers_are_drawn_around_one_for_each_image_alone():
+    tasks = draws(HarmonizationTaskd(**PLAIN, largest_power=2.0))
+    powers = [task.target_power for task in tasks]
+    assert 0.5 <= min(powers) < 0.55 and 1.8 < max(powers) <= 2
+    assert share(tasks, lambda t: t.target_power > 1) == pytest.approx(0.5, abs=TOLERANCE)
+    for task in tasks[:20]:
+        assert set(task.source_powers) == set(task.sources)
+        assert len({task.target_power, *task.source_powers.values()}) == 1 + len(task.sources)
+    assert all(task.target_power == 1 for task in draws(HarmonizationTaskd(**PLAIN), 20))
+
+
+def test_power_bends_the_target_like_its_reference():
+    sample = square_sample(levels=(1, 2, 0.5, 0.25))
+    result = HarmonizationTaskd().apply(sample, HarmonizationTask(3, False, (1, 2), {}, None, 0.5, {1: 2.0, 2: 1.0}))
+    assert torch.equal(result["target"], sample["image"][3:] ** 0.5)
+    assert torch.equal(result["reference"], sample["reference"][3:] ** 0.5)
+    assert torch.equal(result["source"][1], sample["image"][1] ** 2)
+    assert torch.equal(result["source"][2], sample["image"][2])
+
+
 def test_crops_are_drawn_on_every_side():
     tasks = draws(HarmonizationTaskd(cropped=0.5, crop_share=0.4))
     crops = [task.crop for task in tasks if task.crop is not None]
@@ -172,5 +192,7 @@ def test_wrong_arguments_are_refused():
     for name in ("target_dropout", "contrast_dropout", "traveling", "degraded", "cropped", "crop_share"):
         with pytest.raises(InputError, match=f"`{name}` must be between 0 and 1, got 1.5"):
             HarmonizationTaskd(**{name: 1.5})
+    with pytest.raises(InputError, match="`largest_power` must be at least 1 and finite, got 0.5"):
+        HarmonizationTaskd(largest_power=0.5)
     with pytest.raises(InputError, match="`kinds` must be some of noise"):
         HarmonizationTaskd(kinds=["spike"])

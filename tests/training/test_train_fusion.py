@@ -8,20 +8,19 @@ import pytest
 import torch
 
 from scripts.io.weights import save_weights, seed_weights
-from scripts.networks.artifact_encoder import PooledArtifactEncoder
-from scripts.networks.attention import CodeAttention, ForegroundAttention
 from scripts.networks.fusion import SourceFusionNet
-from scripts.networks.haca3 import Haca3
 
 from ..engines.tiny_subjects import BUNDLE
+from ..networks.own_parts import own_haca3_plus
 
-WIDTHS = {"field_of_view": 96, "anatomy_base": 1, "decoder_base": 1}
+SIZES = {"field_of_view": 96, "anatomy_base": 1}
 BOXES = {"_target_": "tests.training.test_phantom_slices.BoxPhantom"}
 
 
 def train(harmonizer: Path, output: Path, **overrides: Any) -> Path:
-    tiny = {f"network_def#{name}": value for name, value in WIDTHS.items()}
-    tiny |= {"network_def#target_slices": 4, "phantom_slices#phantom": BOXES, "validate#slices#phantom": BOXES}
+    tiny = {f"network_def#{name}": value for name, value in SIZES.items()}
+    tiny |= {"network_def#decoder#base": 1, "network_def#target_slices": 4}
+    tiny |= {"phantom_slices#phantom": BOXES, "validate#slices#phantom": BOXES}
     tiny |= {
         "epochs": 2,
         "people": 2,
@@ -39,10 +38,10 @@ def train(harmonizer: Path, output: Path, **overrides: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def harmonizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = Haca3(ForegroundAttention(CodeAttention()), artifact_encoder=PooledArtifactEncoder(), **WIDTHS)
+    network = own_haca3_plus(decoder_base=1, **SIZES)
     seed_weights(network, seed=1)
     # No plane is to be black.
-    network.decoder.head[2].bias.data += 10
+    network.decoder.head.bias.data += 10
     path = tmp_path_factory.mktemp("harmonizer") / "model.pt"
     save_weights(network.state_dict(), path)
     return path

@@ -11,13 +11,18 @@ from scripts.networks.haca3 import Haca3
 from scripts.networks.patchifier import Patchifier
 from scripts.training.harmonizer_stage import HarmonizerStage
 
+from ..networks.own_parts import own_haca3_plus
+
 SIZE = 96
 
 
 def tiny_stage(**options: Any) -> HarmonizerStage:
     """Always with the same weights."""
     torch.manual_seed(0)
-    network = Haca3(ForegroundAttention(CodeAttention()), SIZE, anatomy_base=2, decoder_base=2)
+    if options.pop("own_parts", False):
+        network = own_haca3_plus(field_of_view=SIZE, anatomy_base=2)
+    else:
+        network = Haca3(ForegroundAttention(CodeAttention()), SIZE, anatomy_base=2, decoder_base=2)
     loss = options.pop("loss", None) or Haca3Loss(PatchContrast(Patchifier()))
     return HarmonizerStage(network, loss, **{"cycle": CycleLoss(), **options})
 
