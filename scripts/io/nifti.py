@@ -80,6 +80,15 @@ def read_nifti(path: Path | str) -> NativeImage:
     return NativeImage(path, voxels, header.get_best_affine(), header, digest.hexdigest())
 
 
+def image_sha256(path: Path) -> str:
+    """The `sha256` that the image would have, without a look at what is in it."""
+    _refuse_no_file(path)
+    digest = hashlib.sha256()
+    for half in dict.fromkeys((_half_of_pair(path, "hdr"), _half_of_pair(path, "img"))):
+        digest.update(_read_bytes(half))
+    return digest.hexdigest()
+
+
 def write_like(path: Path | str, voxels: np.ndarray, reference: NativeImage, description: str) -> None:
     """Write `voxels` (X, Y, Z) as float32 with the geometry that the header of `reference` gives.
 
@@ -125,6 +134,10 @@ def _write_float32(path: Path, image: nibabel.Nifti1Image, description: str) -> 
 def _refuse_no_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"image file {path} is a folder; if it holds DICOM files, {_CONVERT}")
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"image file {path} is a link to a file that is not there; if DataLad keeps it, `datalad get` it"
+        )
     if not path.is_file():
         raise InputError(f"image file {path} does not exist")
     if path.suffix.lower() in (".dcm", ".ima"):
