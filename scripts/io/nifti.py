@@ -225,6 +225,13 @@ def _refuse_unknown_place(image: NativeImage) -> None:
         raise InputError(f"image file {path} must have its geometry in mm, its unit is {header.get_xyzt_units()[0]}")
     if not np.isfinite(image.affine).all() or not np.linalg.cond(image.affine[:3, :3]) < _LARGEST_CONDITION:
         raise InputError(f"image file {path} must have an invertible affine, it is {image.affine.tolist()}")
+    # The first of the pixel dimensions is the sign of the qform's determinant.
+    qform_sign = -1 if header["pixdim"][0] < 0 else 1
+    if qform_code and sform_code and qform_sign * np.linalg.det(image.affine[:3, :3]) < 0:
+        raise InputError(
+            f"sform and qform of image file {path} must agree about left and right, but one is the mirror image of the"
+            " other; find out which is right and copy it, for instance with fslorient -copysform2qform"
+        )
     if qform_code == sform_code:
         corners = np.array(list(product(*((0, size - 1) for size in image.voxels.shape), (1,)))).T
         apart = np.linalg.norm(((header.get_qform() - header.get_sform()) @ corners)[:3], axis=0).max()

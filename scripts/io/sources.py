@@ -47,8 +47,6 @@ def read_images(paths: Mapping[str, Path]) -> dict[str, NativeImage]:
     contrasts = [contrast for contrast in CONTRASTS if contrast in paths]
     with ThreadPoolExecutor(len(contrasts)) as pool:
         images = dict(zip(contrasts, pool.map(read_image, [paths[c] for c in contrasts]), strict=True))
-    for image in images.values():
-        _refuse_mirrored(image)
     _refuse_copies(images)
     _refuse_apart(images)
     return images
@@ -79,18 +77,6 @@ def choose_reference(available: Collection[str], target: str, override: str | No
     if target not in CONTRASTS:
         raise InputError(f"`target` must be one of {', '.join(CONTRASTS)}, got {target}")
     return next(contrast for contrast in (override or target, "t1w", *CONTRASTS) if contrast in available)
-
-
-def _refuse_mirrored(image: NativeImage) -> None:
-    """Refuse a header whose two transforms are mirror images of each other, one of which was flipped by mistake."""
-    header = image.header
-    if not (int(header["sform_code"]) and int(header["qform_code"])):
-        return
-    if np.linalg.det(header.get_sform()[:3, :3]) * np.linalg.det(header.get_qform()[:3, :3]) < 0:
-        raise InputError(
-            f"sform and qform of image file {image.path} must agree about left and right, but one is the mirror image"
-            " of the other; find out which is right and set both, for instance with fslorient -copysform2qform"
-        )
 
 
 def _refuse_copies(images: Mapping[str, NativeImage]) -> None:

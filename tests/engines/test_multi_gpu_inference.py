@@ -62,6 +62,7 @@ def test_when_one_rank_dies_the_next_run_does_what_is_left(given, tmp_path):
     assert left == contents(tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_every_rank_knows_what_failed_and_one_that_has_nothing_to_do_waits(given):
     bad = Path(given["bids_dir"]) / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     bad.write_bytes(b"")
