@@ -1,7 +1,9 @@
 """What a run over a cohort does beside harmonizing: it passes over, overlaps, keeps memory low, and locks."""
 
+import errno
 import gc
 import json
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +130,28 @@ def test_a_subject_is_written_while_the_next_one_is_computed(tmp_path):
 
     # Neither gets past the barrier before the other is there.
     harmonizer(jobs, tmp_path / "out", inferer=Meeting(), outputs=SlowOutputs(tmp_path / "out")).run()
+    assert {state for state, _ in status(tmp_path / "out").values()} == {"done"}
+
+
+def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(tmp_path):
+    jobs = make_jobs(tmp_path, people=6)
+
+    class FullOutputs(Outputs):
+        def write(self, subject: Subject, *others: Any) -> list[Path]:
+            if subject.job.subject != "sub-01":
+                raise InputError("cannot be written") from OSError(errno.ENOSPC, "No space left on device")
+            return super().write(subject, *others)
+
+    with pytest.raises(InputError) as caught:
+        harmonizer(jobs, tmp_path / "out", outputs=FullOutputs(tmp_path / "out")).run()
+    # The third may have been computed when it turned out that the second could not be written.
+    heading, *_, rest = str(caught.value).splitlines()
+    assert re.fullmatch("[12] of 6 subjects could not be harmonized:", heading)
+    assert re.fullmatch("[34] more were not tried, since the disk is full", rest)
+    assert caught.value.exit_code == 2
+    states = [state for state, _ in status(tmp_path / "out").values()]
+    assert states[:2] + states[4:] == ["done", "failed", "waiting", "waiting"]
+    harmonizer(jobs, tmp_path / "out").run()
     assert {state for state, _ in status(tmp_path / "out").values()} == {"done"}
 
 

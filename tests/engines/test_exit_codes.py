@@ -53,6 +53,7 @@ def test_exit_codes_tell_all_well_some_failed_and_nothing_done(study, tmp_path):
     assert all("Traceback" not in result.stderr for result in (well, some, none))
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_ends_the_run_and_the_next_one_goes_on(tmp_path):
     given = arguments(write_study(tmp_path / "study", people=5), write_target(tmp_path), tmp_path / "out")
     program = tmp_path / "full_disk.py"
