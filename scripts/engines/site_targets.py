@@ -39,6 +39,12 @@ class SiteTargets:
     folder: str | Path
     fewest_images: int = 3
 
+    def __post_init__(self) -> None:
+        if self.fewest_images < 2:
+            raise InputError(
+                f"`fewest_images` must be at least 2, since one image does not vary, got {self.fewest_images}"
+            )
+
     def resolve(self, jobs: Sequence[Job]) -> list[Job]:
         """The `jobs` with codes where their targets are sites."""
         wanted = {(c, t) for job in self.cohort for c, t in job.targets.items() if isinstance(t, SiteTarget)}

@@ -125,6 +125,11 @@ def test_a_site_that_cannot_be_the_target_is_refused(images, out, target, change
         site_targets(jobs, out, **changes).resolve(jobs)
 
 
+def test_a_site_of_one_image_cannot_be_the_steadiest(images, out):
+    with pytest.raises(InputError, match="`fewest_images` must be at least 2, since one image does not vary, got 1"):
+        site_targets(cohort(images, None), out, fewest_images=1)
+
+
 def test_jobs_with_other_targets_stay_as_they_are(images, out):
     jobs = [Job("sub-1", None, None, {}, {"t1w": images / "a1.nii.gz"})]
     assert site_targets(jobs, out, network=NyulMatching()).resolve(jobs) == jobs
