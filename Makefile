@@ -12,7 +12,7 @@ OUTPUT := output/$(COHORT)
 SIMULATED := $(OUTPUT)/cohort/dataset_description.json
 HARMONIZATIONS := $(METHODS:%=harmonize_%)
 
-.PHONY: demo evaluation weights test bench lint $(HARMONIZATIONS)
+.PHONY: demo evaluation weights test test-slow bench lint $(HARMONIZATIONS)
 
 # The main job on the embedded default.
 demo: evaluation
@@ -45,6 +45,10 @@ weights: $(INSTALLED)
 # The gate: formatter, linter, types, tests.
 test: lint
 	$(VENV)/bin/python -m pytest -n 2
+
+# The tests that take minutes, some of which `make test` runs a small sample of.
+test-slow: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -n 2 -m slow
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .

@@ -5,11 +5,17 @@ from typing import TypeVar
 Kind = TypeVar("Kind", bound=BaseException)
 
 
-class InputError(ValueError):
+class ReportedError(Exception):
+    """An error that its message explains; `exit_code` is that of a process which it ends."""
+
+    exit_code = 1
+
+
+class InputError(ReportedError, ValueError):
     """Raised before any long work; the message names the file or key, the rule and the value found."""
 
 
-class UnexpectedError(RuntimeError):
+class UnexpectedError(ReportedError, RuntimeError):
     """Raised at the end of a run in which something failed that its input does not explain; the log has the rest."""
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from monai.bundle import ComponentLocator, ConfigComponent, ConfigParser, ConfigWorkflow, ReferenceResolver
 
 from .current_run import current_run
-from .errors import InputError, UnexpectedError, find_cause
+from .errors import InputError, ReportedError, find_cause
 
 _SEPARATOR = ReferenceResolver.sep
 
@@ -32,7 +32,7 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
     Where the config has true or false, so must an override; the words `true` and `false`, as which the command line
     hands them over, become what they mean.
 
-    From here on an uncaught InputError or UnexpectedError ends the process with its message alone.
+    From here on an uncaught ReportedError ends the process with its message alone, and its exit code.
     """
     sys.excepthook = _print_message
     bundle = Path(__file__).resolve().parents[1]
@@ -55,11 +55,14 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
 
 def _print_message(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """An excepthook: MONAI wraps what a config raises, and the message would drown in the traceback."""
-    cause = find_cause(error, InputError, UnexpectedError)
+    cause = find_cause(error, ReportedError)
     if cause is None:
         sys.__excepthook__(kind, error, trace)
     else:
         print(f"{'Refused' if isinstance(cause, InputError) else 'Failed'}: {cause}", file=sys.stderr)
+        if cause.exit_code != 1:
+            # Any code but 1 has to be asked for.
+            raise SystemExit(cause.exit_code)
 
 
 def _to_bool(key: str, value: Any) -> bool | str:

@@ -107,7 +107,7 @@ def test_a_run_has_one_network(overlay):
     parser = ConfigParser()
     parser.read_meta(str(CONFIGS / "metadata.json"))
     parser.read_config([str(file) for file in (CONFIGS / "inference.json", overlay) if file])
-    parser.update({**({} if overlay in CLASSICAL else NARROW), "device": "cpu", "jobs": ["a job"]})
+    parser.update({**({} if overlay in CLASSICAL else NARROW), "device": "cpu", "jobs": []})
     run = "encoding" if "encoding" in parser else "evaluator"
     network, *others = map(parser.get_parsed_content, ("network", "network_def", "target_preparation", run))
     assert [getattr(other, "network", other) is network for other in others] == [True] * 3

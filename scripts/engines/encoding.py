@@ -1,7 +1,8 @@
 """Says what the encoders see in the sources of a run, without harmonizing them."""
 
-import logging
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -13,10 +14,8 @@ from ..io.targets import TargetCode
 from ..networks.haca3 import Haca3
 from .model_weights import ModelWeights
 from .outputs import Outputs
-from .progress import Progress
-from .subjects import Failure, Subject, raise_failures, to_failure
-
-logger = logging.getLogger(__name__)
+from .results import Results
+from .subjects import Done, Failure, Subject, to_failure
 
 
 @dataclass(frozen=True)
@@ -39,25 +38,21 @@ class Encoding:
     def run(self) -> None:
         """Subject by subject; raise at the end if some could not be encoded."""
         self.weights.load()
-        failures: list[Failure] = []
-        progress = Progress("encode, subjects", len(self.data_loader))
         with self.outputs.claim():
+            dataset: Any = self.data_loader.dataset
+            results = Results(dataset.data, Path(self.outputs.folder), "encode")
             for item in self.data_loader:
-                failure = item if isinstance(item, Failure) else self._try(item)
-                if failure is not None:
-                    failures.append(failure)
-                progress.step()
-        raise_failures(failures, len(self.data_loader), "encoded")
+                results.add(self._try(item) if isinstance(item, Subject) else item)
+            results.raise_failures()
 
-    def _try(self, subject: Subject) -> Failure | None:
+    def _try(self, subject: Subject) -> Done | Failure:
         try:
-            self._encode(subject)
+            return Done(subject.job, self._encode(subject))
         except Exception as error:
             return to_failure(subject.job, error)
-        return None
 
     @torch.inference_mode()
-    def _encode(self, subject: Subject) -> None:
+    def _encode(self, subject: Subject) -> list[Path]:
         image = subject.data["image"]
         features = self.inferer.encode(image, self.network, subject.data["available"])
         codes = []
@@ -68,5 +63,4 @@ class Encoding:
             scale = float(subject.data["scale"][channel])
             origin, maker = native.path.name, self.weights.code_maker
             codes.append(TargetCode(contrast, tuple(theta), tuple(eta), scale, origin, maker))
-        for path in self.outputs.write_codes(subject, features, codes):
-            logger.info("%s: %s", subject.job.name, path)
+        return self.outputs.write_codes(subject, features, codes)

@@ -1,9 +1,10 @@
 """Runs one method over the subjects of a run; the same for every method."""
 
-import logging
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
-from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,14 +15,15 @@ from torch.utils.data import DataLoader
 
 from ..errors import InputError
 from ..inferers.harmonization import HarmonizationInferer, Harmonized
+from ..io.jobs import Job
 from .model_weights import ModelWeights
+from .one_behind import OneBehind
 from .output_folder import describe
 from .outputs import Outputs
-from .progress import Progress
-from .subjects import Failure, Subject, raise_failures, to_failure
+from .results import Results, is_disk_full
+from .site_targets import SiteTargets
+from .subjects import Done, Failure, Subject, to_failure
 from .targets import PreparedTarget, TargetPreparation
-
-logger = logging.getLogger(__name__)
 
 # Their versions can change an output.
 _SOFTWARE = ("monai", "torch", "numpy", "nibabel", "itk")
@@ -30,16 +32,16 @@ _SOFTWARE = ("monai", "torch", "numpy", "nibabel", "itk")
 class Harmonizer(Evaluator):
     """Harmonizes subject by subject, an iteration each, to every target of its job.
 
-    A subject that fails stops no other; at the end of the run, an error lists those that did. A subject of which an
-    earlier run left all outputs is passed over where everything that decides them was the same. `postprocessing` takes
-    a dictionary with `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_scale`, and what preprocessing
-    gave.
+    A subject that fails stops no other, unless the disk is full; at the end of the run, an error lists those that did.
+    A subject of which an earlier run left all outputs is passed over where everything that decides them was the same.
+    While one subject is computed, the next one is read and the one before written. `postprocessing` takes a dict with
+    `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_scale`, and what preprocessing gave.
     """
 
     # Of the run that is under way.
     method: dict[str, Any]
-    failures: list[Failure]
-    progress: Progress
+    results: Results
+    write_soon: OneBehind
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Harmonizer(Evaluator):
         outputs: Outputs,
         weights: ModelWeights,
         bundle_version: str,
+        sites: SiteTargets | None = None,
         postprocessing: Any = None,
         val_handlers: Any = None,
     ) -> None:
@@ -73,37 +76,57 @@ class Harmonizer(Evaluator):
         self.outputs = outputs
         self.weights = weights
         self.bundle_version = bundle_version
+        self.sites = sites
 
     # Evaluators differ from the engines of ignite here, and say so in MONAI too.
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
         """Load the weights, claim the output folder, harmonize; raise at the end if some subject could not be."""
         self.method = self._describe_method(self.weights.load())
-        self.failures, total = [], self.state.epoch_length
-        self.progress = Progress("harmonize, subjects", total)
+        # A SubjectDataset, which the data loader does not know.
+        dataset: Any = self.data_loader.dataset  # type: ignore[union-attr]
         with self.outputs.claim():
-            super().run(global_epoch)
-        raise_failures(self.failures, total, "harmonized")
+            if self.sites is not None:
+                dataset.data = self.sites.resolve(dataset.data)
+            dataset.earlier = self._left_by_earlier_run
+            self.results = Results(dataset.data, Path(self.outputs.folder), "harmonize")
+            with OneBehind() as self.write_soon:
+                # The share of one process may be empty.
+                if len(dataset):
+                    super().run(global_epoch)
+            self.results.raise_failures()
 
-    def _try_subject(self, engine: Any, subject: Subject | Failure) -> list[dict[str, Any]]:
-        # What handlers see of a subject that fails.
+    def _left_by_earlier_run(self, job: Job) -> list[Path]:
+        return self.outputs.left_by_earlier_run(job, self.method, self.targets.origin)
+
+    def _try_subject(self, engine: Any, item: Subject | Done | Failure) -> list[dict[str, Any]]:
+        # What handlers see of a subject that is not computed.
         engine.state.output = []
-        failure = subject if isinstance(subject, Failure) else None
-        if isinstance(subject, Subject):
-            try:
-                self._harmonize(engine, subject)
-            except Exception as error:
-                failure = to_failure(subject.job, error)
-        if failure is not None:
-            self.failures.append(failure)
-        self.progress.step()
+        if not isinstance(item, Subject):
+            self.write_soon(self.results.add, item)
+            return engine.state.output
+        try:
+            write = self._harmonize(engine, item)
+        except Exception as error:
+            self.write_soon(self.results.add, to_failure(item.job, error))
+        else:
+            self.write_soon(self._finish, item.job, write)
         return engine.state.output
 
-    def _harmonize(self, engine: Any, subject: Subject) -> None:
+    def _finish(self, job: Job, write: Callable[[], list[Path]]) -> None:
+        """Write what was computed; runs in a thread of its own."""
+        result: Done | Failure
+        try:
+            result = Done(job, write())
+        except Exception as error:
+            result = to_failure(job, error)
+            if is_disk_full(error):
+                self.terminate()
+        self.results.add(result)
+
+    def _harmonize(self, engine: Any, subject: Subject) -> Callable[[], list[Path]]:
+        """Compute all targets; return what is to be called to write them, which says where."""
         targets = [self.targets(target, contrast) for contrast, target in subject.job.targets.items()]
         records = [self.outputs.record(subject, target, self.method) for target in targets]
-        if all(map(self.outputs.is_done, repeat(subject), targets, records)):
-            logger.info("%s: done by an earlier run, nothing has changed", subject.job.name)
-            return
         codes = [target.code for target in targets]
         results = self.inferer.harmonize(subject.data["image"], self.network, codes, subject.data["available"])
         # One entry for each target, as MONAI has one for each image of a batch.
@@ -118,7 +141,7 @@ class Harmonizer(Evaluator):
             replace(result, image=output["pred"], uncertainty=output["uncertainty"])
             for result, output in zip(results, engine.state.output, strict=True)
         ]
-        self._write(subject, targets, records, finished)
+        return partial(self._write, subject, targets, records, finished)
 
     def _write(
         self,
@@ -126,7 +149,7 @@ class Harmonizer(Evaluator):
         targets: list[PreparedTarget],
         records: list[dict[str, Any]],
         results: list[Harmonized],
-    ) -> None:
+    ) -> list[Path]:
         features = {
             target.contrast: result.features
             for target, result in zip(targets, results, strict=True)
@@ -135,9 +158,11 @@ class Harmonizer(Evaluator):
         if features:
             self.outputs.write_features(subject, features)
         title = "MEANINGLESS: random weights" if self.weights.random else "brain_mri_harmonization"
-        for target, record, result in zip(targets, records, results, strict=True):
-            for path in self.outputs.write(subject, target, result, record, title):
-                logger.info("%s: %s", subject.job.name, path)
+        return [
+            path
+            for target, record, result in zip(targets, records, results, strict=True)
+            for path in self.outputs.write(subject, target, result, record, title)
+        ]
 
     def _describe_method(self, weights: dict[str, Any]) -> dict[str, Any]:
         """All settings that decide an output, for its sidecar."""

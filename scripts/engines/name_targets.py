@@ -4,8 +4,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.cohort import read_cohort
@@ -14,7 +12,7 @@ from ..io.volumes import write_json
 from ..networks.haca3 import Haca3
 from .model_weights import ModelWeights
 from .progress import Progress
-from .targets import PreparedTarget, TargetPreparation
+from .targets import PreparedTarget, TargetPreparation, mean_code
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,5 @@ class NamedTargetsMaker:
         return f"{self.file}: {', '.join(named)}"
 
     def _mean(self, targets: list[PreparedTarget]) -> dict[str, Any]:
-        code = torch.cat([target.code for target in targets]).mean(0).tolist()
-        scales = [target.scale for target in targets if target.scale is not None]
-        return {
-            "theta": code[: self.network.theta],
-            "eta": code[self.network.theta :],
-            "scale": sum(scales) / len(scales) if scales else None,
-            "origin": f"mean of {len(targets)} images",
-            "weights": self.weights.code_maker,
-        }
+        code = mean_code(targets, self.network.theta, f"mean of {len(targets)} images", self.weights.code_maker)
+        return {key: getattr(code, key) for key in ("theta", "eta", "scale", "origin", "weights")}

@@ -18,6 +18,7 @@ from monai.transforms import Compose, Transform
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..io.whole_file import PARTIAL_PREFIX
 
 
 def generated_by(name: str) -> list[dict[str, str]]:
@@ -96,7 +97,8 @@ def refuse_foreign(target: Path, marker: str, name: str) -> None:
         return
     if not target.is_dir():
         raise InputError(f"`output_dir` must be a folder, {target} is a file")
-    if not any(target.iterdir()):
+    # A run may have been killed before it wrote the marker.
+    if all(path.name.startswith(PARTIAL_PREFIX) for path in target.iterdir()):
         return
     try:
         ours = json.loads((target / marker).read_text())["GeneratedBy"] == generated_by(name)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,14 @@ from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..inferers.features import SliceFeatures, features_table
 from ..inferers.harmonization import Harmonized
+from ..io.folder_lock import LOCK_PREFIX, hold_part
+from ..io.jobs import Job
 from ..io.naming import BIDS_IGNORED, GRID_SPACE, OutputNames, sidecar_path
-from ..io.nifti import write_like, write_on_working_grid
+from ..io.nifti import image_sha256, write_like, write_on_working_grid
 from ..io.resampling import NativeResult, to_native_grid
 from ..io.sources import choose_reference
-from ..io.targets import TargetCode, write_target_code
+from ..io.status_table import STATUS_LOCK, STATUS_TABLE
+from ..io.targets import TargetCode, TargetSpec, write_target_code
 from ..io.volumes import write_json, write_text
 from ..io.whole_file import remove_left_behind
 from .output_folder import generated_by, refuse_foreign
@@ -31,8 +34,8 @@ IGNORE = ".bidsignore"
 GENERATOR = "harmonization"
 # The spaces that `space` can name, as BIDS entities.
 SPACES: Mapping[str, tuple[str | None, ...]] = {"native": (None,), "mni": (GRID_SPACE,), "both": (GRID_SPACE, None)}
-# A sidecar holds all that decides an output's voxels, and under this key what was found on the way.
-FOUND = "Found"
+# A sidecar holds all that decides an output's voxels, and under these keys what was found on the way.
+FOUND, SKULL_STRIPPED = "Found", "SkullStripped"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Outputs:
 
     `space` is native, the grid of the reference source; mni, the working grid; or both. The reference is `reference`,
     else the source of the target's contrast, else T1w, else the first. `maps` are written beside each image. `desc`
-    is the BIDS label of the images.
+    is the BIDS label of the images. Runs that share one cohort each do a `part` of the same number of `parts`.
+
+    BIDS asks of every image whether it is skull-stripped: it is taken to be if it shows at most `largest_brain_ml`.
     """
 
     folder: str | Path
@@ -49,6 +54,9 @@ class Outputs:
     maps: Sequence[str] = ()
     reference: str | None = None
     desc: str = "harmonized"
+    part: int = 0
+    parts: int = 1
+    largest_brain_ml: float = 2000.0
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
@@ -58,7 +66,7 @@ class Outputs:
 
     @contextmanager
     def claim(self) -> Iterator[None]:
-        """Refuse a folder that holds something else, and make it ours unless nothing comes to be in it.
+        """Refuse a folder that holds something else or is in use, and make it ours unless nothing comes to be in it.
 
         What killed runs left half-written is removed.
         """
@@ -66,14 +74,16 @@ class Outputs:
         refuse_foreign(folder, MARKER, GENERATOR)
         existed = folder.exists()
         self._write_markers(folder)
-        remove_left_behind(folder)
-        try:
-            yield
-        finally:
-            if not any(path.is_file() and path.name not in (MARKER, IGNORE) for path in folder.rglob("*")):
-                shutil.rmtree(folder)
-                if existed:
-                    folder.mkdir()
+        with hold_part(folder, self.part, self.parts) as alone:
+            remove_left_behind(folder, alone)
+            try:
+                yield
+            finally:
+                if alone and all(map(_is_bookkeeping, folder.rglob("*"))):
+                    # Some file systems keep a file that is open, as the lock is.
+                    shutil.rmtree(folder, ignore_errors=True)
+                    if existed:
+                        folder.mkdir(exist_ok=True)
 
     def _write_markers(self, folder: Path) -> None:
         content = {
@@ -90,32 +100,60 @@ class Outputs:
 
     def record(self, subject: Subject, target: PreparedTarget, method: Mapping[str, Any]) -> dict[str, Any]:
         """All that decides an output's voxels."""
+        hashes = {contrast: image.sha256 for contrast, image in subject.images.items()}
+        return self._record(subject.job, hashes, target.contrast, target.origin, method)
+
+    def left_by_earlier_run(
+        self, job: Job, method: Mapping[str, Any], origin: Callable[[TargetSpec], Mapping[str, Any]]
+    ) -> list[Path]:
+        """Every volume of a job where all are there and would be made in the same way again, else none.
+
+        `origin` tells what a sidecar says of a target. No image is decoded.
+        """
+        volumes = {contrast: self._volumes(job, contrast) for contrast in job.targets}
+        paths = [volume.path for each in volumes.values() for volume in each]
+        if not all(path.is_file() and sidecar_path(path).is_file() for path in paths):
+            return []
+        hashes = {contrast: image_sha256(path) for contrast, path in job.sources.items()}
+        for contrast, target in job.targets.items():
+            record = self._record(job, hashes, contrast, origin(target), method)
+            if not all(_has_record(volume.path, record) for volume in volumes[contrast]):
+                return []
+        return paths
+
+    def _record(
+        self,
+        job: Job,
+        hashes: Mapping[str, str],
+        contrast: str,
+        origin: Mapping[str, Any],
+        method: Mapping[str, Any],
+    ) -> dict[str, Any]:
         return {
             "Method": method,
-            "Sources": {
-                contrast: {"file": image.path.name, "sha256": image.sha256}
-                for contrast, image in subject.images.items()
-            },
-            "Target": {"contrast": target.contrast, **target.origin},
-            "Reference": self._reference(subject, target),
+            "SourceImages": {c: {"file": job.sources[c].name, "sha256": sha256} for c, sha256 in hashes.items()},
+            "Target": {"contrast": contrast, **origin},
+            "Reference": self._reference(job, contrast),
         }
-
-    def is_done(self, subject: Subject, target: PreparedTarget, record: Mapping[str, Any]) -> bool:
-        """Whether an earlier run with the same `record` left every volume that is wanted."""
-        return all(_has_record(volume.path, record) for volume in self._volumes(subject, target))
 
     def write(
         self, subject: Subject, target: PreparedTarget, result: Harmonized, record: Mapping[str, Any], title: str
     ) -> list[Path]:
         """Write the image and the maps of one target and say where; `title` goes into the headers."""
         arrays = _arrays(result, CONTRASTS.index(record["Reference"]))
-        reference, volumes = subject.images[record["Reference"]], self._volumes(subject, target)
+        reference = subject.images[record["Reference"]]
+        volumes = self._volumes(subject.job, target.contrast)
         natives = {
             volume.what: to_native_grid(arrays[volume.what], reference, order=0 if volume.what == "imputed" else 3)
             for volume in volumes
             if volume.space is None
         }
-        sidecar = {**record, FOUND: _found(result, arrays, natives.get("image"))}
+        sidecar = {
+            **record,
+            # Voxels of the working grid are of 1 mm.
+            SKULL_STRIPPED: bool(np.count_nonzero(arrays["image"]) <= 1000 * self.largest_brain_ml),
+            FOUND: _found(subject, result, arrays, natives.get("image")),
+        }
         with _refuse_full_or_read_only(volumes[-1].path):
             for volume in volumes:
                 # Without its sidecar a volume counts as absent, should this run end between the two.
@@ -143,17 +181,17 @@ class Outputs:
                 write_target_code(names.code(code.contrast), code)
         return [names.features(), *(names.code(code.contrast) for code in codes)]
 
-    def _reference(self, subject: Subject, target: PreparedTarget) -> str:
-        return choose_reference(subject.images, target.contrast, self.reference)
+    def _reference(self, job: Job, contrast: str) -> str:
+        return choose_reference(job.sources, contrast, self.reference)
 
-    def _volumes(self, subject: Subject, target: PreparedTarget) -> list["_Volume"]:
-        """Every volume that is wanted, the images last."""
-        contrast, maps, images = target.contrast, [], []
+    def _volumes(self, job: Job, contrast: str) -> list["_Volume"]:
+        """Every volume that is wanted of one target, the images last."""
+        maps, images = [], []
         for space in SPACES[self.space]:
-            names = OutputNames(Path(str(self.folder)), subject.job, self.desc, space)
+            names = OutputNames(Path(str(self.folder)), job, self.desc, space)
             images.append(_Volume("image", names.image(contrast), space))
             if "attention" in self.maps:
-                maps += [_Volume(source, names.attention(contrast, source), space) for source in subject.images]
+                maps += [_Volume(source, names.attention(contrast, source), space) for source in job.sources]
             if "uncertainty" in self.maps:
                 maps.append(_Volume("uncertainty", names.uncertainty(contrast), space))
             if "imputed" in self.maps:
@@ -182,9 +220,11 @@ def _arrays(result: Harmonized, reference: int) -> dict[str, np.ndarray]:
     return {what: value.float().numpy(force=True) for what, value in values.items()}
 
 
-def _found(result: Harmonized, arrays: Mapping[str, np.ndarray], native: NativeResult | None) -> dict[str, Any]:
+def _found(
+    subject: Subject, result: Harmonized, arrays: Mapping[str, np.ndarray], native: NativeResult | None
+) -> dict[str, Any]:
     """What a sidecar tells beside the record."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"choices": list(subject.job.choices)} if subject.job.choices else {}
     if native is not None:
         found["voxels_outside_network_box"] = int(native.outside.sum())
         found["foreground_outside_network_box"] = native.foreground_outside
@@ -200,9 +240,15 @@ def _has_record(path: Path, record: Mapping[str, Any]) -> bool:
         sidecar = json.loads(sidecar_path(path).read_text())
     except (OSError, ValueError):
         return False
-    sidecar.pop(FOUND, None)
+    decisive = {key: value for key, value in sidecar.items() if key not in (FOUND, SKULL_STRIPPED)}
     # As JSON has it, tuples being lists.
-    return path.is_file() and sidecar == json.loads(json.dumps(record))
+    return decisive == json.loads(json.dumps(record))
+
+
+def _is_bookkeeping(path: Path) -> bool:
+    """Whether it is a folder, or a file that tells of a run but is no result of one."""
+    names = (MARKER, IGNORE, STATUS_TABLE, STATUS_LOCK)
+    return path.is_dir() or path.name in names or path.name.startswith(LOCK_PREFIX)
 
 
 @contextmanager

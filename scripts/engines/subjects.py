@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset
 
-from ..errors import InputError, UnexpectedError, find_cause
+from ..errors import InputError, find_cause
 from ..io.jobs import Job
 from ..io.nifti import NativeImage
 from ..io.sources import read_sources
@@ -29,6 +30,15 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Done:
+    """A job of which everything is there, its `outputs`; `earlier` if an earlier run had made them all."""
+
+    job: Job
+    outputs: list[Path]
+    earlier: bool = False
+
+
+@dataclass(frozen=True)
 class Failure:
     """A job that could not be done, and why: its input is `refused`, or something unexpected came up."""
 
@@ -38,21 +48,24 @@ class Failure:
 
 
 class SubjectDataset(Dataset):
-    """One `Subject` for each job; where its files cannot be used, a `Failure`, so that the others go on."""
+    """One `Subject` for each job; where its files cannot be used, a `Failure`, so that the others go on.
+
+    Where `earlier`, which a run may set, knows outputs of a job, the job is `Done` and its files are not read.
+    """
 
     def __init__(self, data: Sequence[Job], transform: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        if not data:
-            raise InputError("`data` must hold at least one job, it is empty")
         self.data = data
         self.transform = transform
+        self.earlier: Callable[[Job], list[Path]] = lambda job: []
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> Subject | Failure:
+    def __getitem__(self, index: int) -> Subject | Done | Failure:
         job = self.data[index]
         try:
-            return read_subject(job, self.transform)
+            outputs = self.earlier(job)
+            return Done(job, outputs, earlier=True) if outputs else read_subject(job, self.transform)
         except Exception as error:
             return to_failure(job, error)
 
@@ -71,16 +84,6 @@ def to_failure(job: Job, error: Exception) -> Failure:
         return Failure(job, str(refusal), refused=True)
     logger.error("%s failed", job.name, exc_info=error)
     return Failure(job, f"unexpected {type(error).__name__}: {error}; see the log", refused=False)
-
-
-def raise_failures(failures: Sequence[Failure], total: int, done: str) -> None:
-    """Raise an error that lists what went wrong, if anything did; of a single subject, the reason says it all."""
-    if not failures:
-        return
-    lines = [f"{failure.job.name}: {failure.reason}" for failure in failures]
-    heading = f"{len(lines)} of {total} subjects could not be {done}:"
-    message = failures[0].reason if total == 1 else "\n".join([heading, *lines])
-    raise InputError(message) if all(failure.refused for failure in failures) else UnexpectedError(message)
 
 
 def first(batch: list[Any]) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
+from ..io.nifti import image_sha256
 from ..io.sources import read_sources
 from ..io.targets import TargetCode, TargetSpec
 from .model_weights import ModelWeights
@@ -66,6 +67,12 @@ class TargetPreparation:
             return PreparedTarget(contrast, code, target.scale, asdict(target))
         return self._encode(target, contrast)
 
+    def origin(self, target: TargetSpec) -> dict[str, Any]:
+        """What a sidecar says of a target, without a look at what is in its image."""
+        if isinstance(target, Path):
+            return {"file": target.name, "sha256": image_sha256(target)}
+        return asdict(target)
+
     def _encode_image(self, path: Path, contrast: str) -> PreparedTarget:
         sources, channel = read_sources({contrast: path}), CONTRASTS.index(contrast)
         data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
@@ -75,3 +82,11 @@ class TargetPreparation:
             code = self.network.encode_target(data["image"][None, channel, None], contrast)
         scale = float(data["scale"][channel]) if "scale" in data else None
         return PreparedTarget(contrast, code, scale, {"file": path.name, "sha256": sources.sha256[contrast]})
+
+
+def mean_code(targets: Sequence[PreparedTarget], theta: int, origin: str, maker: str, name: str = "") -> TargetCode:
+    """What images of one contrast have in common; `theta` is how many numbers of a code are that."""
+    code = torch.cat([target.code.cpu() for target in targets]).mean(0).tolist()
+    scales = [target.scale for target in targets if target.scale is not None]
+    scale = sum(scales) / len(scales) if scales else None
+    return TargetCode(targets[0].contrast, tuple(code[:theta]), tuple(code[theta:]), scale, origin, maker, name)

@@ -1,20 +1,26 @@
-"""The jobs of a run, from whichever of the three ways to name them the user chose."""
+"""The jobs of a run, from whichever of the four ways to name them the user chose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..contrasts import CONTRASTS
+from monai.utils import ensure_tuple
+
+from ..contrasts import BIDS_SUFFIX, CONTRASTS
 from ..errors import InputError
 from .jobs import Job, jobs_from_cohort, subject_job
+from .jobs_bids import jobs_from_bids
 from .jobs_file import jobs_from_file
-from .targets import read_named_targets
+from .targets import read_named_targets, resolve_targets
+
+_CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
 
 
 def choose_jobs(
     sources: Any = None,
     cohort_file: Any = None,
     cohort_dir: Any = None,
+    bids_dir: Any = None,
     target: Any = None,
     targets: Any = None,
     target_contrast: Any = None,
@@ -22,16 +28,19 @@ def choose_jobs(
     session: Any = None,
     contrasts: str | Sequence[str] = CONTRASTS,
     runs: int | Sequence[int] = (1,),
+    suffixes: Mapping[str, str | None] = _CONTRAST_OF_SUFFIX,
+    site_fields: Sequence[str] = ("InstitutionName",),
     named_targets: Path | str = "models/targets.json",
     with_targets: bool = True,
     withheld: str | Sequence[str] = (),
 ) -> list[Job]:
-    """One subject's `sources`, the subjects of `cohort_file`, or the traveling subjects of `cohort_dir`.
+    """One subject's `sources`, the subjects of `cohort_file` or of the raw `bids_dir`, or traveling ones, `cohort_dir`.
 
-    `subject` and `session` belong to the first; `contrasts`, `withheld` and `runs` to the last, where every image's
-    target is its subject's first visit, and no other is to be given. Jobs that are not `with_targets` have none.
+    `subject` and `session` belong to the first; `suffixes` and `site_fields` to `bids_dir`; `contrasts`, `withheld` and
+    `runs` to `cohort_dir`, where every image's target is its subject's first visit, and no other is to be given. In
+    `bids_dir`, `runs` say which is preferred. Jobs that are not `with_targets` have none.
     """
-    ways = {"sources": sources, "cohort_file": cohort_file, "cohort_dir": cohort_dir}
+    ways = {"sources": sources, "cohort_file": cohort_file, "cohort_dir": cohort_dir, "bids_dir": bids_dir}
     given = [name for name, value in ways.items() if value is not None]
     if len(given) != 1:
         raise InputError(f"exactly one of {', '.join(ways)} must be given, got {' and '.join(given) or 'none'}")
@@ -45,6 +54,9 @@ def choose_jobs(
         raise InputError(f"this run takes no target, got {target or targets!r}")
     named = read_named_targets(named_targets)
     wanted = (target, targets, target_contrast)
+    if bids_dir is not None:
+        goals = resolve_targets(*wanted, named) if with_targets else {}
+        return jobs_from_bids(bids_dir, suffixes, ensure_tuple(runs), ensure_tuple(site_fields), goals)
     if cohort_file is not None:
         return jobs_from_file(cohort_file, *wanted, named=named, with_targets=with_targets)
     return [subject_job(sources, *wanted, subject, session, named=named, with_targets=with_targets)]

@@ -6,16 +6,15 @@ A session is one visit to one scanner; runs are the scan and its rescan in one v
 `InstitutionName` and `StationName` name site and scanner. The first session (run 1) of a subject is its reference.
 """
 
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contrasts import BIDS_SUFFIX, CONTRASTS
 from ..errors import InputError
+from .bids import BidsImage, read_bids
 
-_NAME = re.compile(r"^(sub-[A-Za-z0-9]+)_(ses-[A-Za-z0-9]+)_(?:run-([0-9]+)_)?([A-Za-z0-9]+)\.nii(?:\.gz)?$")
+_ENTITIES = {"sub", "ses", "run"}
 _CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
 
 
@@ -53,27 +52,24 @@ def read_cohort(folder: Path | str, contrasts: Iterable[str] = CONTRASTS) -> lis
     folder, wanted = Path(folder), set(contrasts)
     if not folder.is_dir():
         raise InputError(f"cohort_dir must be a BIDS folder, but {folder} is not a folder")
-    images = [image for path in folder.glob("sub-*/ses-*/anat/*.nii*") if (image := _read_name(path)) is not None]
+    images = [image for found in read_bids(folder) if (image := _to_cohort_image(found)) is not None]
     images = [image for image in images if image.contrast in wanted]
     if not images:
         raise InputError(f"cohort_dir must hold images sub-*/ses-*/anat/*_<suffix>.nii.gz, found none in {folder}")
     return sorted(images, key=lambda i: (i.subject, i.session, i.run, CONTRASTS.index(i.contrast)))
 
 
-def _read_name(path: Path) -> CohortImage | None:
-    match = _NAME.match(path.name)
-    if match is None or match[4] not in _CONTRAST_OF_SUFFIX:
+def _to_cohort_image(image: BidsImage) -> CohortImage | None:
+    if image.session is None or image.suffix not in _CONTRAST_OF_SUFFIX or not _ENTITIES.issuperset(image.entities):
         return None
-    sidecar_path = path.with_name(path.name.split(".nii")[0] + ".json")
-    if not sidecar_path.is_file():
-        raise InputError(f"every cohort image needs a JSON sidecar, but {sidecar_path} does not exist")
-    sidecar = json.loads(sidecar_path.read_text())
+    if image.sidecar is None:
+        raise InputError(f"every cohort image needs a readable JSON sidecar, {image.path} has none")
     return CohortImage(
-        subject=match[1],
-        session=match[2],
-        run=int(match[3] or 1),
-        contrast=_CONTRAST_OF_SUFFIX[match[4]],
-        path=path,
-        site=str(sidecar.get("InstitutionName", "unknown")),
-        scanner=str(sidecar.get("StationName", "unknown")),
+        subject=image.subject,
+        session=image.session,
+        run=image.run,
+        contrast=_CONTRAST_OF_SUFFIX[image.suffix],
+        path=image.path,
+        site=str(image.sidecar.get("InstitutionName", "unknown")),
+        scanner=str(image.sidecar.get("StationName", "unknown")),
     )

@@ -1,7 +1,7 @@
 """What one run of the harmonizer does: jobs, each one visit of one subject, its sources and its targets.
 
-They come from the command line (`subject_job`), from a file of subjects (`jobs_file.py`) or from a BIDS folder in
-which every image has a reference (`jobs_from_cohort`).
+They come from the command line (`subject_job`), from a file of subjects (`jobs_file.py`), from a raw BIDS folder
+(`jobs_bids.py`) or from one in which every image has a reference (`jobs_from_cohort`).
 """
 
 import re
@@ -21,13 +21,18 @@ from .targets import NamedTargets, TargetSpec, resolve_targets
 
 @dataclass(frozen=True)
 class Job:
-    """One visit; `sources` and `targets` are in the order of CONTRASTS and need not have the same contrasts."""
+    """One visit; `sources` and `targets` are in the order of CONTRASTS and need not have the same contrasts.
+
+    `site` is where it was scanned, as far as that is known; `choices` say which of several images became a source.
+    """
 
     subject: str
     session: str | None
     run: int | None
     sources: dict[str, Path]
     targets: dict[str, TargetSpec]
+    site: str | None = None
+    choices: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

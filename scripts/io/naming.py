@@ -10,9 +10,11 @@
 D is "harmonized", or "encoded" for a table alone, or what else is to be seen at a glance, such as "meaningless". Beside
 each volume lies a JSON sidecar. Without a space an image lies on the subject's own grid. BIDS has no name for such maps
 and tables yet: the maps follow the usage of its drafted extension for statistics, and end in no contrast, so that
-nobody takes them for images.
+nobody takes them for images. In the folder itself lie `status.csv`, what became of each visit, and
+`target-Oslo_T1w.json`, the code of a site that was the target.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +25,15 @@ from .jobs import Job
 GRID_SPACE = "MNI152NLin2009aSym"
 
 # Lines for the output folder's .bidsignore: what a validator would not know.
-BIDS_IGNORED = ("*_statmap.nii.gz", "*_statmap.json", "*_features.tsv", "*_features.json")
+BIDS_IGNORED = (
+    "status.csv",
+    "target-*.json",
+    "*_desc-code_*.json",
+    "*_statmap.nii.gz",
+    "*_statmap.json",
+    "*_features.tsv",
+    "*_features.json",
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,12 @@ class OutputNames:
     def _volume(self, what: str) -> Path:
         space = "" if self.space is None else f"space-{self.space}_"
         return self._anat / f"{self.job.name}_{space}{what}.nii.gz"
+
+
+def site_code_path(folder: Path, site: str, contrast: str) -> Path:
+    """The code of a site that was the target of a run; of its name remain letters and digits of any script."""
+    label = re.sub(r"[\W_]", "", site)
+    return folder / f"target-{label}_{BIDS_SUFFIX[contrast]}.json"
 
 
 def sidecar_path(output: Path) -> Path:

@@ -80,6 +80,15 @@ def read_nifti(path: Path | str) -> NativeImage:
     return NativeImage(path, voxels, header.get_best_affine(), header, digest.hexdigest())
 
 
+def image_sha256(path: Path) -> str:
+    """The `sha256` that the image would have, without a look at what is in it."""
+    _refuse_no_file(path)
+    digest = hashlib.sha256()
+    for half in dict.fromkeys((_half_of_pair(path, "hdr"), _half_of_pair(path, "img"))):
+        digest.update(_read_bytes(half))
+    return digest.hexdigest()
+
+
 def write_like(path: Path | str, voxels: np.ndarray, reference: NativeImage, description: str) -> None:
     """Write `voxels` (X, Y, Z) as float32 with the geometry that the header of `reference` gives.
 
@@ -125,6 +134,10 @@ def _write_float32(path: Path, image: nibabel.Nifti1Image, description: str) -> 
 def _refuse_no_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"image file {path} is a folder; if it holds DICOM files, {_CONVERT}")
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"image file {path} is a link to a file that is not there; if DataLad keeps it, `datalad get` it"
+        )
     if not path.is_file():
         raise InputError(f"image file {path} does not exist")
     if path.suffix.lower() in (".dcm", ".ima"):
@@ -212,6 +225,13 @@ def _refuse_unknown_place(image: NativeImage) -> None:
         raise InputError(f"image file {path} must have its geometry in mm, its unit is {header.get_xyzt_units()[0]}")
     if not np.isfinite(image.affine).all() or not np.linalg.cond(image.affine[:3, :3]) < _LARGEST_CONDITION:
         raise InputError(f"image file {path} must have an invertible affine, it is {image.affine.tolist()}")
+    # The first of the pixel dimensions is the sign of the qform's determinant.
+    qform_sign = -1 if header["pixdim"][0] < 0 else 1
+    if qform_code and sform_code and qform_sign * np.linalg.det(image.affine[:3, :3]) < 0:
+        raise InputError(
+            f"sform and qform of image file {path} must agree about left and right, but one is the mirror image of the"
+            " other; find out which is right and copy it, for instance with fslorient -copysform2qform"
+        )
     if qform_code == sform_code:
         corners = np.array(list(product(*((0, size - 1) for size in image.voxels.shape), (1,)))).T
         apart = np.linalg.norm(((header.get_qform() - header.get_sform()) @ corners)[:3], axis=0).max()

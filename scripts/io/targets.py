@@ -1,4 +1,4 @@
-"""Targets: what an image is harmonized to, an image or a stored code.
+"""Targets: what an image is harmonized to, an image, a stored code, or what is typical of a site of the cohort.
 
 A code file is JSON, and the file of named targets that ships with weights holds such codes by name, one for a contrast:
 
@@ -6,7 +6,8 @@ A code file is JSON, and the file of named targets that ships with weights holds
      "weights": "5d1f..."}
     {"site_3": {"t1w": {"theta": [0.3, -1.2], "eta": [0.1, 0.4]}, "flair": {"theta": [1.1, 0.2], "eta": [0, 0]}}}
 
-A name that has one contrast may also hold the code as a code file has it.
+A name that has one contrast may also hold the code as a code file has it. `site:` with the name of a site stands for
+the mean code of that site's images, and `auto` for that of the site whose codes vary the least.
 """
 
 import sys
@@ -21,6 +22,7 @@ from .arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
 from .volumes import write_json
 
 _CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
+_SITE_PREFIX, _ANY_SITE = "site:", "auto"
 _REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights")
 
 
@@ -54,7 +56,14 @@ class TargetCode:
                 raise InputError(f"`{key}` must be text, got {text!r}")
 
 
-TargetSpec = Path | TargetCode
+@dataclass(frozen=True)
+class SiteTarget:
+    """The mean code of the images that the cohort has of one `site`; None is the site whose codes vary the least."""
+
+    site: str | None
+
+
+TargetSpec = Path | TargetCode | SiteTarget
 NamedTargets = Mapping[str, Mapping[str, TargetCode]]
 
 
@@ -102,16 +111,18 @@ def resolve_targets(
 def resolve_target(value: Any, contrast: str, named: NamedTargets, folder: Path = Path()) -> TargetSpec:
     """What `value` stands for as the target of one contrast: a named code, a code file, or else an image."""
     found = _find(value, named, folder)
-    if isinstance(found, Path):
+    if isinstance(found, Path | SiteTarget):
         return found
     if contrast not in found:
         raise InputError(f"target `{value}` is a code of {', '.join(found)} and cannot be the target of {contrast}")
     return found[contrast]
 
 
-def _find(value: Any, named: NamedTargets, folder: Path) -> Path | Mapping[str, TargetCode]:
-    """An image, or the codes by contrast."""
+def _find(value: Any, named: NamedTargets, folder: Path) -> Path | SiteTarget | Mapping[str, TargetCode]:
+    """An image, a site, or the codes by contrast."""
     text = as_text(value, "target")
+    if text == _ANY_SITE or text.startswith(_SITE_PREFIX):
+        return SiteTarget(text.removeprefix(_SITE_PREFIX) if text != _ANY_SITE else None)
     if text in named:
         return named[text]
     path = as_path(text, folder)
@@ -121,16 +132,23 @@ def _find(value: Any, named: NamedTargets, folder: Path) -> Path | Mapping[str, 
     if path.is_file() or path.name.endswith((".nii", ".nii.gz")):
         return path
     names = f"a name ({', '.join(named)})" if named else "a name (these weights come with none)"
-    raise InputError(f"target `{text}` must be {names}, a code file (.json) or an image (.nii, .nii.gz)")
+    raise InputError(
+        f"target `{text}` must be {names}, a code file (.json) or an image (.nii, .nii.gz), or else `{_SITE_PREFIX}`"
+        f" with a site of the cohort, or `{_ANY_SITE}`"
+    )
 
 
 def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
     found = _find(value, named, folder)
-    contrasts = [_contrast_of_name(found)] if isinstance(found, Path) else list(found)
+    if isinstance(found, Path):
+        suffixes = ", ".join(f"_{suffix}" for suffix in _CONTRAST_OF_SUFFIX)
+        contrasts, reason = [_contrast_of_name(found)], f"does not end in one of {suffixes}"
+    elif isinstance(found, SiteTarget):
+        contrasts, reason = [], "may be of any contrast"
+    else:
+        contrasts, reason = [*found], f"has codes of {', '.join(found)}"
     if len(contrasts) == 1 and contrasts[0] is not None:
         return contrasts[0]
-    suffixes = ", ".join(f"_{suffix}" for suffix in _CONTRAST_OF_SUFFIX)
-    reason = f"has codes of {', '.join(found)}" if isinstance(found, Mapping) else f"does not end in one of {suffixes}"
     way_out = f"say which contrast is meant with `target_contrast`, one of {', '.join(CONTRASTS)}"
     raise InputError(f"target `{value}` {reason}: {way_out}")
 

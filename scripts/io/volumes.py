@@ -33,4 +33,4 @@ def write_json(path: Path | str, content: dict[str, Any]) -> None:
 def write_text(path: Path | str, content: str) -> None:
     """Write a text file."""
     with whole_file(Path(path)) as partial:
-        partial.write_text(content)
+        partial.write_text(content, encoding="utf-8")

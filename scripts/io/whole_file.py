@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PREFIX = ".partial-"
+PARTIAL_PREFIX = ".partial-"
 # A file is written within seconds. Processes of other machines, which write there too, cannot be asked.
 _LEFT_BEHIND_AFTER_S = 3600
 
@@ -15,7 +15,7 @@ _LEFT_BEHIND_AFTER_S = 3600
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a hidden file beside `path` to write to, which gets that name at the end; an error leaves nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{_PREFIX}{os.getpid()}-{path.name}")
+    partial = path.with_name(f"{PARTIAL_PREFIX}{os.getpid()}-{path.name}")
     try:
         yield partial
         os.replace(partial, path)
@@ -23,10 +23,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def remove_left_behind(folder: Path) -> None:
-    """Remove what killed runs left half-written under `folder`: partial files that are older than an hour."""
-    for partial in folder.rglob(f"{_PREFIX}*"):
+def remove_left_behind(folder: Path, alone: bool = False) -> None:
+    """Remove the partial files that killed runs left under `folder`, unless `alone` there those older than an hour."""
+    for partial in folder.rglob(f"{PARTIAL_PREFIX}*"):
         # It may be gone by now, or not ours to remove.
         with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _LEFT_BEHIND_AFTER_S:
+            if alone or time.time() - partial.stat().st_mtime > _LEFT_BEHIND_AFTER_S:
                 partial.unlink()

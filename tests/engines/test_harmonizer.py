@@ -116,14 +116,16 @@ def test_folder_and_sidecar_say_where_an_image_comes_from(cohort):
     assert method["weights"] == {}
     assert method["software"]["brain_mri_harmonization"] == "9.8.7"
     assert (method["device"], method["threads"]) == ("cpu", torch.get_num_threads())
-    assert {contrast: source["file"] for contrast, source in sidecar["Sources"].items()} == {
+    assert {contrast: source["file"] for contrast, source in sidecar["SourceImages"].items()} == {
         "t1w": "sub-01_ses-02_run-1_T1w.nii.gz",
         "flair": "sub-01_ses-02_run-1_FLAIR.nii.gz",
     }
     target = sidecar["Target"]
     assert (target["contrast"], target["file"]) == ("flair", "sub-01_ses-01_run-1_FLAIR.nii.gz")
-    assert all(len(part["sha256"]) == 64 for part in (*sidecar["Sources"].values(), target))
+    assert all(len(part["sha256"]) == 64 for part in (*sidecar["SourceImages"].values(), target))
     assert sidecar["Reference"] == "flair"
+    # A cube of 24 mm is no head.
+    assert sidecar["SkullStripped"] is True
     assert sidecar["Found"] == {"voxels_outside_network_box": 0, "foreground_outside_network_box": 0}
     assert str(cohort.parent) not in json.dumps(sidecar)
 

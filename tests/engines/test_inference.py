@@ -207,7 +207,8 @@ def test_file_of_subjects_takes_images_codes_and_names_and_outlives_a_bad_row(im
             random_weights=None,
             **{"weights#paths": [str(weights)], "jobs#named_targets": str(names)},
         )
-    sys.excepthook(caught.type, caught.value, caught.tb)
+    with pytest.raises(SystemExit, match="2"):
+        sys.excepthook(caught.type, caught.value, caught.tb)
     assert capsys.readouterr().err.splitlines()[-2:] == [
         "Refused: 1 of 4 subjects could not be harmonized:",
         f"sub-absent: image file {tmp_path / 'absent.nii.gz'} does not exist",

@@ -66,10 +66,10 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"sources": None}, "exactly one of sources, cohort_file, cohort_dir must be given, got none"),
+        ({"sources": None}, "exactly one of sources, cohort_file, cohort_dir, bids_dir must be given, got none"),
         (
             {"cohort_file": "a.csv"},
-            "exactly one of sources, cohort_file, cohort_dir must be given, got sources and coh",
+            "exactly one of sources, cohort_file, cohort_dir, bids_dir must be given, got sources",
         ),
         ({"sources": {"t1": "t1w.nii.gz"}}, "unknown contrast of `sources` `t1`; did you mean `t1w`?"),
         ({"sources": {"t1w": 12}}, "`sources t1w` must be text, got 12; put what you wrote in quotes"),

@@ -5,7 +5,6 @@ changes its slice. In one slice of twenty such a pixel's logits differ by less t
 times as much and more, and by most in those with numbers below.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,7 +152,7 @@ class Watched(NetworkFusion):
         return super().__call__(planes, field_of_view, precision)
 
 
-@pytest.mark.skipif("HARMONIZATION_SLOW_TESTS" not in os.environ, reason="takes minutes, set HARMONIZATION_SLOW_TESTS")
+@pytest.mark.slow
 def test_whole_volumes_are_equal_but_for_slices_with_a_flipped_class(case, golden):
     fusion = Watched(golden_fusion())
     sources = torch.zeros(4, *case.sources.shape[1:])

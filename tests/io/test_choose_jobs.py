@@ -27,6 +27,12 @@ def test_each_way_gives_its_jobs(folder):
     assert (one.name, one.targets) == ("sub-01_ses-00", {"t1w": Path(TARGET)})
     two = choose_jobs(cohort_file=str(folder / "study.csv"), target=TARGET)
     assert [(job.name, job.targets) for job in two] == [(f"sub-0{n}", {"t1w": Path(TARGET)}) for n in (1, 2)]
+    (first, second) = choose_jobs(bids_dir=str(folder / "bids"), target=TARGET)
+    assert [(job.name, list(job.sources)) for job in (first, second)] == [
+        ("sub-01_ses-01", ["t1w"]),
+        ("sub-01_ses-02", ["t1w", "flair"]),
+    ]
+    assert first.targets == second.targets == {"t1w": Path(TARGET)}
     visits = choose_jobs(cohort_dir=str(folder / "bids"), contrasts="t1w")
     first = folder / "bids/sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz"
     assert [(job.name, job.targets) for job in visits] == [(f"sub-01_ses-0{n}_run-1", {"t1w": first}) for n in (1, 2)]
@@ -35,16 +41,20 @@ def test_each_way_gives_its_jobs(folder):
 def test_jobs_without_targets_need_none(folder):
     ways: list[dict[str, Any]] = [{"sources": SOURCES}, {"cohort_file": str(folder / "study.csv")}]
     # Its FLAIR image has no reference.
-    ways.append({"cohort_dir": str(folder / "bids")})
+    ways += [{"cohort_dir": str(folder / "bids")}, {"bids_dir": str(folder / "bids")}]
     jobs = [job for way in ways for job in choose_jobs(**way, with_targets=False)]
-    assert [job.targets for job in jobs] == [{}] * 5
+    assert [job.targets for job in jobs] == [{}] * 7
     with pytest.raises(InputError, match="every subject needs a reference, ses-01 run-1, but sub-01 has none in flair"):
         choose_jobs(cohort_dir=str(folder / "bids"))
 
 
 def test_named_targets_are_known_to_every_way(folder):
     write_json(folder / "targets.json", {"site_3": {"t1w": {"theta": [0, 1], "eta": [2, 3]}}})
-    for way in ({"sources": SOURCES}, {"cohort_file": str(folder / "study.csv")}):
+    for way in (
+        {"sources": SOURCES},
+        {"cohort_file": str(folder / "study.csv")},
+        {"bids_dir": str(folder / "bids")},
+    ):
         job = choose_jobs(**way, target="site_3", named_targets=folder / "targets.json")[0]
         assert job.targets["t1w"].theta == (0, 1)
 
@@ -52,7 +62,7 @@ def test_named_targets_are_known_to_every_way(folder):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "exactly one of sources, cohort_file, cohort_dir must be given, got none"),
+        ({}, "exactly one of sources, cohort_file, cohort_dir, bids_dir must be given, got none"),
         ({"sources": SOURCES, "cohort_dir": "x"}, "exactly one of .* must be given, got sources and cohort_dir"),
         (
             {"cohort_dir": "x", "subject": "01"},

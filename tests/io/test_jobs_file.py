@@ -7,7 +7,7 @@ import pytest
 from scripts.errors import InputError
 from scripts.io.jobs import Job
 from scripts.io.jobs_file import jobs_from_file
-from scripts.io.targets import TargetCode, write_target_code
+from scripts.io.targets import SiteTarget, TargetCode, write_target_code
 
 NAMED = {
     "clean": {"t1w": TargetCode("t1w", (0.0, 0.0), (0.0, 0.0)), "pd": TargetCode("pd", (1.0, 1.0), (0.0, 0.0))},
@@ -50,6 +50,16 @@ sub-b,ses-x,,b.nii.gz,,clean
         ),
         Job("sub-b", "ses-x", None, {"flair": tmp_path / "b.nii.gz"}, {"t1w": CLEAN}),
     ]
+
+
+def test_a_row_may_say_where_it_was_scanned(tmp_path):
+    table = "subject,t1w,site\n01,a.nii,Oslo\n02,b.nii,\n"
+    first, second = read(write(tmp_path, table), target="auto", target_contrast="t1w")
+    assert (first.site, second.site) == ("Oslo", None)
+    assert first.targets == second.targets == {"t1w": SiteTarget(None)}
+    entries = [{"subject": "01", "site": "Oslo", "sources": {"t1w": "a.nii"}, "targets": {"t1w": "site:Bergen 2"}}]
+    (job,) = read(write(tmp_path, entries))
+    assert (job.site, job.targets) == ("Oslo", {"t1w": SiteTarget("Bergen 2")})
 
 
 def test_what_a_spreadsheet_writes_is_read(tmp_path):
@@ -111,6 +121,11 @@ def test_json_may_be_flat_nested_or_a_data_list(tmp_path, key):
         ("subject,t1w\n01,\n", ", line 2: every subject needs a source, a file under t1w, t2w, pd, flair"),
         ("subject,t1w\n01,a.nii,b.nii\n", ", line 2: a row must have at most 2 cells, as the header has, got 3"),
         ("subject,t1w\n0 1,a.nii\n", ", line 2: `subject` must be letters and digits, as BIDS labels are, got `0 1`"),
+        (
+            "subject,t1w\n../../etc,a.nii\n",
+            ", line 2: `subject` must be letters and digits, as BIDS labels are, got `../../",
+        ),
+        ("subject,session,t1w\n1,/etc,a.nii\n", ", line 2: `session` must be letters and digits, as BIDS labels are, "),
         ("subject,t1w,pd\n1,a.nii,a.nii\n", ", line 2: `sources` must be different files, t1w and pd are both "),
         ("subject,t1w,target_pd\n1,a.nii,b\n", ", line 2: target `b` must be a name (clean), a code file (.json)"),
         ("subject,t1w,target_flair\n1,a.nii,clean\n", ", line 2: target `clean` is a code of t1w, pd and cannot be"),

@@ -7,7 +7,7 @@ from scripts.io.cohort import output_path, read_cohort
 from scripts.io.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.io.jobs import Job, jobs_from_cohort
 from scripts.io.mni152 import load_template
-from scripts.io.naming import GRID_SPACE, OutputNames, sidecar_path
+from scripts.io.naming import GRID_SPACE, OutputNames, sidecar_path, site_code_path
 from scripts.io.volumes import write_json, write_volume
 
 OUT = Path("/out")
@@ -46,6 +46,14 @@ def test_a_sidecar_lies_beside_its_output():
     folder = OUT / "sub-01" / "ses-02" / "anat"
     assert sidecar_path(outputs.image("flair")) == folder / "sub-01_ses-02_run-1_desc-harmonized_FLAIR.json"
     assert sidecar_path(outputs.features()) == folder / "sub-01_ses-02_run-1_desc-harmonized_features.json"
+
+
+@pytest.mark.parametrize(
+    ("site", "name"),
+    [("Oslo, ward 7", "target-Osloward7_T1w.json"), ("../北京_1", "target-北京1_T1w.json"), ("/", "target-_T1w.json")],
+)
+def test_a_site_gives_its_code_a_name_that_stays_in_the_folder(site, name):
+    assert site_code_path(OUT, site, "t1w") == OUT / name
 
 
 def test_an_evaluation_finds_what_a_cohort_job_wrote(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.errors import InputError
-from scripts.io.nifti import read_image, read_nifti
+from scripts.io.nifti import image_sha256, read_image, read_nifti
 
 from .little_image import AFFINE, SHAPE, VOXELS, save
 
@@ -199,6 +199,31 @@ def test_broken_geometry_and_headers_are_refused(tmp_path, fields, words):
     path = with_header(tmp_path / "image.nii", **fields)
     with pytest.raises(InputError, match=f"image file {path} {words}"):
         read_image(path)
+
+
+def test_sform_and_qform_that_mirror_each_other_are_refused(tmp_path):
+    image = nibabel.Nifti1Image(VOXELS, AFFINE)
+    image.set_qform(AFFINE @ np.diag([-1, 1, 1, 1]), 1)
+    for code, refused in ((4, True), (1, True), (0, False)):
+        image.set_sform(AFFINE, code)
+        nibabel.save(image, path := tmp_path / "image.nii")
+        if refused:
+            with pytest.raises(InputError, match=f"sform and qform of image file {path} must agree about left and"):
+                read_image(path)
+        else:
+            read_image(path)
+
+
+def test_a_link_to_nothing_is_said_to_be_one(tmp_path):
+    (tmp_path / "image.nii.gz").symlink_to(".git/annex/objects/a.nii.gz")
+    with pytest.raises(InputError, match="image.nii.gz is a link to a file that is not there; if DataLad keeps it"):
+        read_image(tmp_path / "image.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["image.nii.gz", "image.hdr"])
+def test_the_hash_can_be_had_alone(tmp_path, name):
+    path = save(tmp_path / name)
+    assert image_sha256(path) == read_image(path).sha256
 
 
 def test_qform_places_an_image_that_has_no_sform(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from scripts.errors import InputError
 from scripts.io.targets import (
+    SiteTarget,
     TargetCode,
     read_named_targets,
     read_target_code,
@@ -119,6 +120,11 @@ def test_a_target_is_a_name_a_code_file_or_an_image(tmp_path):
     assert resolve_target("scan.mgz", "pd", NAMED, tmp_path) == tmp_path / "scan.mgz"
 
 
+def test_a_target_may_be_a_site_of_the_cohort():
+    assert resolve_target("auto", "pd", NAMED) == SiteTarget(None)
+    assert resolve_target("site:Oslo, ward 7", "t1w", NAMED) == SiteTarget("Oslo, ward 7")
+
+
 def test_an_unknown_target_is_refused_with_what_is_known():
     words = r"target `site_4` must be a name \(site_3, clean\), a code file \(.json\) or an image \(.nii, .nii.gz\)"
     with pytest.raises(InputError, match=words):
@@ -157,6 +163,7 @@ def test_a_single_target_says_its_contrast_or_is_told(target, asked, contrast):
     [
         ("scan.nii.gz", "`scan.nii.gz` does not end in one of _T1w, _T2w, _PDw, _FLAIR: say .* with `target_contrast`"),
         ("FLAIR_to_T1w.nii.gz", "`FLAIR_to_T1w.nii.gz` does not end in one of .*: say .* with `target_contrast`"),
+        ("auto", "`auto` may be of any contrast: say which contrast is meant with `target_contrast`, one of t1w"),
         ("site_3", "`site_3` has codes of t1w, flair: say which contrast is meant with `target_contrast`, one of t1w"),
     ],
 )

@@ -1,0 +1,37 @@
+"""Which jobs of a cohort one process does: those of the chosen participants, and of these its share."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..errors import InputError
+from .jobs import Job
+
+
+def select_jobs(
+    jobs: Sequence[Job], participant_label: Any = None, session_label: Any = None, part: int = 0, parts: int = 1
+) -> list[Job]:
+    """Those of the chosen labels, and of these every one whose number leaves `part` when divided by `parts`.
+
+    Labels may have their entity or not, `01` or `sub-01`; several are a list, or a text with commas or spaces between.
+    """
+    if not (isinstance(part, int) and isinstance(parts, int) and 0 <= part < parts):
+        raise InputError(f"`part` must be a whole number from 0 to `parts` - 1, got part {part} of {parts} parts")
+    chosen: Sequence[Job] = _with_label(
+        jobs, participant_label, "participant_label", "sub", [job.subject for job in jobs]
+    )
+    sessions = [job.session for job in chosen if job.session is not None]
+    chosen = _with_label(chosen, session_label, "session_label", "ses", sessions)
+    return list(chosen[part::parts])
+
+
+def _with_label(jobs: Sequence[Job], given: Any, key: str, entity: str, known: Iterable[str]) -> Sequence[Job]:
+    if given is None:
+        return jobs
+    texts = given if isinstance(given, list | tuple) else re.split("[, ]+", str(given))
+    labels = {f"{entity}-{str(text).removeprefix(f'{entity}-')}" for text in texts}
+    absent = sorted(labels - set(known))
+    if absent or not labels:
+        there = ", ".join(sorted(set(known))) or "none"
+        raise InputError(f"`{key}` must be among {there}, got {', '.join(absent) or given}")
+    return [job for job in jobs if labels & {job.subject, job.session}]
