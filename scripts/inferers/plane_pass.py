@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -79,27 +80,33 @@ class PlanePass:
         for index, target in enumerate(self.targets):
             query = target.expand(len(batch), -1)
             weights = self.network.attention(query, self.codes[batch], foreground, available)
-            self._put(self.images[index], batch, self._decode(logits, weights, query, visible)[:, 0])
+            decode = partial(self._decode, slices, self.codes[batch], logits, weights, query, visible)
+            self._put(self.images[index], batch, decode()[:, 0])
             self.shares[index, batch] = (weights * visible).sum((2, 3)) / visible.sum((2, 3))
             if self.attention is not None:
                 self._put(self.attention[index], batch, (weights * visible).transpose(0, 1))
             if self.variance is not None:
-                self._put(self.variance[index], batch, self._variance(logits, weights, query, visible, batch))
+                self._put(self.variance[index], batch, self._variance(decode, batch, logits))
 
     def _each_source(self, encode: Callable[[Tensor], Tensor], slices: Tensor) -> Tensor:
         # One source at a time, so that the shapes a compiled encoder meets do not depend on the number of sources.
         return torch.cat([encode(source) for source in slices.split(1, dim=1)], dim=1)
 
     def _decode(
-        self, logits: Tensor, weights: Tensor, query: Tensor, visible: Tensor, noise: Tensor | None = None
+        self,
+        slices: Tensor,
+        codes: Tensor,
+        logits: Tensor,
+        weights: Tensor,
+        query: Tensor,
+        visible: Tensor,
+        noise: Tensor | None = None,
     ) -> Tensor:
-        return self.network.decode(self.network.fuse(logits, weights, noise), query, visible)
+        anatomy = self.network.fuse(logits, weights, noise)
+        return self.network.decode(self.network.with_detail(anatomy, slices, codes, query, weights), query, visible)
 
-    def _variance(self, logits: Tensor, weights: Tensor, query: Tensor, visible: Tensor, batch: Tensor) -> Tensor:
-        draws = [
-            self._decode(logits, weights, query, visible, self._gumbel(batch, sample, logits))
-            for sample in range(self.wishes.samples)
-        ]
+    def _variance(self, decode: Callable[..., Tensor], batch: Tensor, logits: Tensor) -> Tensor:
+        draws = [decode(self._gumbel(batch, sample, logits)) for sample in range(self.wishes.samples)]
         return torch.stack(draws).var(0)[:, 0]
 
     def _gumbel(self, batch: Tensor, sample: int, like: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ and the image of the target's contrast is put together from
 
     alpha   the weight of each source at each pixel, from its (theta, eta) and the target's     `attention`
     beta*   the anatomy that the weighted logits agree on                                       `fuse`
+    delta   what the sources' brightness says, weighted alike, with a detail encoder            `with_detail`
     x*      the decoder's image of (beta*, theta of the target)                                 `decode`
 
 Letters in shapes: B slices, C sources, K anatomy classes, H and W the field of view. A code is (theta, eta).
@@ -38,10 +39,11 @@ class Haca3(nn.Module):
 
     The encoders of contrast and artifacts and the decoder are HACA3's unless others are given, to which
     `field_of_view`, `theta`, `eta` and `decoder_base` then say nothing. HACA3's anatomy is one class per pixel; with
-    `soft_anatomy` it is the probability of each, which the decoder then has to take. A pixel is foreground where the
-    normalised image exceeds `foreground_threshold`. `default_target` is the code that is used where no target is given.
-    The code of a target image is the mean over `target_slices` neighbouring coronal slices: from `first_target_slice`
-    on, or those that together show most foreground.
+    `soft_anatomy` it is the probability of each, and a `detail_encoder`, which HACA3 has not, adds its features: all of
+    which the decoder then has to take. A pixel is foreground where the normalised image exceeds `foreground_threshold`.
+    `default_target` is the code that is used where no target is given. The code of a target image is the mean over
+    `target_slices` neighbouring coronal slices: from `first_target_slice` on, or those that together show most
+    foreground.
     """
 
     default_target: Tensor
@@ -58,6 +60,7 @@ class Haca3(nn.Module):
         eta: int = 2,
         contrast_encoder: nn.Module | None = None,
         artifact_encoder: nn.Module | None = None,
+        detail_encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
         anatomy_base: int = 8,
         decoder_base: int = 16,
@@ -80,6 +83,7 @@ class Haca3(nn.Module):
         self.contrast_encoder = contrast_encoder or ContrastEncoder(field_of_view, theta)
         self.artifact_encoder = artifact_encoder or ArtifactEncoder(field_of_view, eta)
         self.attention = attention
+        self.detail_encoder = detail_encoder
         self.decoder = decoder or UNet(1 + theta, 1, decoder_base)
         self.register_buffer("default_target", torch.zeros(1, theta + eta))
 
@@ -96,10 +100,11 @@ class Haca3(nn.Module):
         if target is None:
             target = self.default_target
         target = target.expand(image.shape[0], -1)
-        logits = self.encode_anatomy(image)
-        weights = self.attention(target, self.encode_code(image), foreground, available)
+        logits, codes = self.encode_anatomy(image), self.encode_code(image)
+        weights = self.attention(target, codes, foreground, available)
         visible = self.attention.visible(foreground, available)
-        return self.decode(self.fuse(logits, weights), target, visible)
+        anatomy = self.with_detail(self.fuse(logits, weights), image, codes, target, weights)
+        return self.decode(anatomy, target, visible)
 
     @torch.jit.unused
     def encode_target(self, image: Tensor, contrast: str) -> Tensor:
@@ -163,8 +168,21 @@ class Haca3(nn.Module):
         values = torch.arange(self.anatomy_classes, device=anatomy.device, dtype=anatomy.dtype) / self.anatomy_classes
         return (anatomy * values.view(1, -1, 1, 1)).sum(1, keepdim=True)
 
+    def with_detail(self, anatomy: Tensor, image: Tensor, codes: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+        """beta*, and behind its channels delta where there is a detail encoder.
+
+        Sources (B, C, H, W) of `codes` (B, C, theta + eta), for `target` (B, theta + eta), count by their `weights`
+        (B, C, H, W).
+        """
+        if self.detail_encoder is None:
+            return anatomy
+        thetas, wanted = codes[:, :, : self.theta], target[:, : self.theta].unsqueeze(1).expand(-1, image.shape[1], -1)
+        details = self.detail_encoder(image.flatten(0, 1).unsqueeze(1), thetas.flatten(0, 1), wanted.flatten(0, 1))
+        fused = (details.unflatten(0, image.shape[:2]) * weights.unsqueeze(2)).sum(1)
+        return torch.cat([anatomy, fused.to(anatomy.dtype)], dim=1)
+
     def decode(self, anatomy: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-        """The image (B, 1, H, W) of an anatomy of `fuse` in the contrast of `target`, 0 outside `visible`."""
+        """The image (B, 1, H, W) of `with_detail` in the contrast of `target`, 0 outside `visible`."""
         theta = target[:, : self.theta].unsqueeze(-1).unsqueeze(-1)
         maps = theta.expand(-1, -1, anatomy.shape[2], anatomy.shape[3])
         return self.decoder(torch.cat([anatomy, maps], dim=1)).relu() * visible

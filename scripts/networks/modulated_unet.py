@@ -43,7 +43,7 @@ class ModulatedPair(nn.Module):
 class ModulatedUNet(nn.Module):
     """An anatomy and constant maps of theta (B, anatomy + theta, H, W) -> (B, 1, H, W), as HACA3's decoder has them.
 
-    Level l has base * 2 ** l channels; H and W are multiples of 2 ** levels.
+    `anatomy` counts channels of detail too. Level l has base * 2 ** l channels; H and W are multiples of 2 ** levels.
     """
 
     def __init__(self, anatomy: int = 5, theta: int = 2, base: int = 16, levels: int = 2, condition: int = 64) -> None:

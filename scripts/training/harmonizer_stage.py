@@ -69,7 +69,8 @@ class HarmonizerStage(nn.Module):
         mean, log_variance = network.contrast_encoder(batch["reference"])
         theta = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         target = torch.cat([theta, network.artifact_encoder(batch["reference"])], dim=1)
-        anatomy = network.fuse(logits, network.attention(target, keys, foreground, available))
+        weights = network.attention(target, keys, foreground, available)
+        anatomy = network.with_detail(network.fuse(logits, weights), images, keys, target, weights)
         losses = self.loss(
             network.decode(anatomy, target, visible),
             batch["target"],
@@ -86,8 +87,11 @@ class HarmonizerStage(nn.Module):
         if self.cycle is None or windowed or iteration < self.cycle_start or iteration % self.cycle_interval:
             return losses
         other = target.roll(1, dims=0).detach()
-        fused = (logits * network.attention(other, keys, foreground, available).unsqueeze(2)).sum(1)
-        cycle = self._cycle_losses(self.cycle, fused, other, visible)
+        weights = network.attention(other, keys, foreground, available)
+        fused = (logits * weights.unsqueeze(2)).sum(1)
+        anatomy = network.fuse(fused.unsqueeze(1), fused.new_ones(1, 1, 1, 1))
+        output = network.decode(network.with_detail(anatomy, images, keys, other, weights), other, visible)
+        cycle = self._cycle_losses(self.cycle, output, fused, other, visible)
         total = losses.pop("total") + cycle.pop("total")
         return {**losses, **{f"cycle_{name}": value for name, value in cycle.items()}, "total": total}
 
@@ -109,10 +113,10 @@ class HarmonizerStage(nn.Module):
 
         return _where_available(fuse, logits, available)
 
-    def _cycle_losses(self, cycle: CycleLoss, fused: Tensor, target: Tensor, visible: Tensor) -> dict[str, Tensor]:
+    def _cycle_losses(
+        self, cycle: CycleLoss, output: Tensor, fused: Tensor, target: Tensor, visible: Tensor
+    ) -> dict[str, Tensor]:
         network = self.network
-        anatomy = network.fuse(fused.unsqueeze(1), fused.new_ones(1, 1, 1, 1))
-        output = network.decode(anatomy, target, visible)
         theta, eta = target[:, : network.theta], target[:, network.theta :]
         beta = network.anatomy_encoder(output).float()
         return cycle(

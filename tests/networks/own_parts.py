@@ -5,6 +5,7 @@ from typing import Any
 from scripts.networks.artifact_encoder import PooledArtifactEncoder
 from scripts.networks.attention import CodeAttention, ForegroundAttention
 from scripts.networks.contrast_encoder import PooledContrastEncoder
+from scripts.networks.detail_encoder import DetailEncoder
 from scripts.networks.haca3 import Haca3
 from scripts.networks.modulated_unet import ModulatedUNet
 
@@ -15,7 +16,8 @@ def own_haca3_plus(decoder_base: int = 2, **options: Any) -> Haca3:
         ForegroundAttention(CodeAttention()),
         contrast_encoder=PooledContrastEncoder(),
         artifact_encoder=PooledArtifactEncoder(),
-        decoder=ModulatedUNet(base=decoder_base),
+        detail_encoder=DetailEncoder(),
+        decoder=ModulatedUNet(anatomy=11, base=decoder_base),
         soft_anatomy=True,
         **options,
     )
