@@ -21,7 +21,7 @@ def test_what_is_written_is_read_again(matrix, tmp_path):
     np.testing.assert_allclose(read_transform(path), matrix, rtol=0, atol=1e-12)
 
 
-def test_itk_finds_the_moving_point_of_a_point_of_the_reference(matrix, tmp_path):
+def test_itk_reads_and_writes_the_same_transform(matrix, tmp_path):
     path = tmp_path / "moving_to_reference.txt"
     write_transform(path, matrix)
     with using_itk() as itk:
@@ -30,8 +30,10 @@ def test_itk_finds_the_moving_point_of_a_point_of_the_reference(matrix, tmp_path
         reference = matrix[:3, :3] @ moving + matrix[:3, 3]
         # ITK's first two world axes point the other way.
         flip = np.array([-1, -1, 1])
-        found = itk.array_from_vnl_vector(transform.TransformPoint((flip * reference).tolist()).GetVnlVector())
+        found = list(transform.TransformPoint((flip * reference).tolist()))
+        itk.transformwrite([transform], str(tmp_path / "again.txt"))
     np.testing.assert_allclose(flip * found, moving, atol=1e-9)
+    np.testing.assert_allclose(read_transform(tmp_path / "again.txt"), matrix, rtol=0, atol=1e-9)
 
 
 def test_the_center_of_another_program_counts(tmp_path):
