@@ -26,7 +26,7 @@ class BiasCorrection:
     """
 
     voxel_mm: float = 4.0
-    iterations: Sequence[int] = (50, 50, 50, 50)
+    iterations: Sequence[int] = (20, 20, 20, 20)
     control_points: int = 4
 
     def __post_init__(self) -> None:
