@@ -169,6 +169,7 @@ class Harmonizer(Evaluator):
         parts = {
             "network_def": self.network,
             "inferer": self.inferer,
+            "bias_correction": self.targets.correct,
             "preprocessing": self.targets.transform,
             "postprocessing": self.postprocessing,
         }

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from ..errors import InputError, find_cause
 from ..io.jobs import Job
 from ..io.nifti import NativeImage
-from ..io.sources import read_sources
+from ..io.sources import Correction, read_sources
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +50,19 @@ class Failure:
 class SubjectDataset(Dataset):
     """One `Subject` for each job; where its files cannot be used, a `Failure`, so that the others go on.
 
-    Where `earlier`, which a run may set, knows outputs of a job, the job is `Done` and its files are not read.
+    Each native image goes through `correct`, then all of a job together through `transform`. Where `earlier`, which a
+    run may set, knows outputs of a job, the job is `Done` and its files are not read.
     """
 
-    def __init__(self, data: Sequence[Job], transform: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        data: Sequence[Job],
+        transform: Callable[[dict[str, Any]], dict[str, Any]],
+        correct: Correction | None = None,
+    ) -> None:
         self.data = data
         self.transform = transform
+        self.correct = correct
         self.earlier: Callable[[Job], list[Path]] = lambda job: []
 
     def __len__(self) -> int:
@@ -65,14 +72,16 @@ class SubjectDataset(Dataset):
         job = self.data[index]
         try:
             outputs = self.earlier(job)
-            return Done(job, outputs, earlier=True) if outputs else read_subject(job, self.transform)
+            return Done(job, outputs, earlier=True) if outputs else read_subject(job, self.transform, self.correct)
         except Exception as error:
             return to_failure(job, error)
 
 
-def read_subject(job: Job, transform: Callable[[dict[str, Any]], dict[str, Any]]) -> Subject:
+def read_subject(
+    job: Job, transform: Callable[[dict[str, Any]], dict[str, Any]], correct: Correction | None = None
+) -> Subject:
     """Read and prepare the sources of one job."""
-    sources = read_sources(job.sources)
+    sources = read_sources(job.sources, correct)
     data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
     return Subject(job, sources.images, transform(data))
 

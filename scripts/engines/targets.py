@@ -12,7 +12,7 @@ from torch import Tensor
 from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.nifti import image_sha256
-from ..io.sources import read_sources
+from ..io.sources import Correction, read_sources
 from ..io.targets import TargetCode, TargetSpec
 from .model_weights import ModelWeights
 
@@ -48,11 +48,13 @@ class TargetPreparation:
         network: TargetEncoder,
         transform: Callable[[dict[str, Any]], dict[str, Any]],
         weights: ModelWeights,
+        correct: Correction | None = None,
         remembered: int = 8,
     ) -> None:
         self.network = network
         self.transform = transform
         self.weights = weights
+        self.correct = correct
         self._encode = lru_cache(maxsize=remembered)(self._encode_image)
 
     def __call__(self, target: TargetSpec, contrast: str) -> PreparedTarget:
@@ -74,7 +76,7 @@ class TargetPreparation:
         return asdict(target)
 
     def _encode_image(self, path: Path, contrast: str) -> PreparedTarget:
-        sources, channel = read_sources({contrast: path}), CONTRASTS.index(contrast)
+        sources, channel = read_sources({contrast: path}, self.correct), CONTRASTS.index(contrast)
         data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
         data = self.transform(data)
         # Not around the transform, whose threads would not be in this mode.

@@ -14,10 +14,12 @@ of variance ((L L')_ii - 1) / (8 ln 2) where that is positive: where the output 
 A grid covers its voxels up to their faces, half a voxel around the outermost centers. Outside there is nothing, 0.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 from warnings import catch_warnings
 
 import numpy as np
@@ -122,12 +124,19 @@ def _interpolate(voxels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...],
     return values
 
 
-def _itk_resample(voxels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], interpolation: str) -> np.ndarray:
+@contextmanager
+def using_itk() -> Iterator[Any]:
+    """Yield the module, to one thread at a time."""
     # What ITK loads warns as it loads, which ends the process with a crash where warnings are errors.
     with _ONE_THREAD_IN_ITK, catch_warnings(action="ignore", category=DeprecationWarning):
         # Importing ITK takes up to a second, and most images lie on the grid already.
         import itk
 
+        yield itk
+
+
+def _itk_resample(voxels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], interpolation: str) -> np.ndarray:
+    with using_itk() as itk:
         # ITK counts axes backwards, and only voxel indices matter here: spacing and origin of the images stay 1 and 0.
         image = itk.image_view_from_array(np.ascontiguousarray(voxels.T, dtype=np.float32))
         kind = type(image)

@@ -1,6 +1,6 @@
 """The images of one subject together: what must hold between files, and the stack that networks take."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,12 +17,15 @@ from .resampling import IDENTITY, to_working_grid
 # A field of view is compared with another by this many points along each axis.
 _LATTICE = 17
 
+# What makes of a native image a better one on the same grid.
+Correction = Callable[[NativeImage], NativeImage]
+
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """A subject's native images by contrast, and on the working grid their `stack` (4, X, Y, Z) float32.
+    """A subject's native images by contrast, as their files have them, and their `stack` (4, X, Y, Z) float32.
 
-    A missing contrast is 0 there, and False in `available` (4,).
+    The stack is on the working grid. A missing contrast is 0 there, and False in `available` (4,).
     """
 
     images: dict[str, NativeImage]
@@ -35,11 +38,12 @@ class Sources:
         return {contrast: image.sha256 for contrast, image in self.images.items()}
 
 
-def read_sources(paths: Mapping[str, Path]) -> Sources:
-    """Read the images of a subject, which must lie in MNI152 space, and bring them onto the working grid."""
+def read_sources(paths: Mapping[str, Path], correct: Correction | None = None) -> Sources:
+    """Read the images of a subject, which must lie in MNI152 space, `correct` each, and bring them to the grid."""
     images = read_images(paths)
     available = np.array([contrast in images for contrast in CONTRASTS])
-    return Sources(images, stack_images(images), available)
+    corrected = images if correct is None else {contrast: correct(image) for contrast, image in images.items()}
+    return Sources(images, stack_images(corrected), available)
 
 
 def read_images(paths: Mapping[str, Path]) -> dict[str, NativeImage]:

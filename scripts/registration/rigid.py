@@ -1,0 +1,102 @@
+"""Rigid registration by normalized mutual information, from many starts and from coarse to fine.
+
+Both images are compared at random points in and around the brain, since jaws and necks move against it. A grid of turns
+and shifts is tried on the coarsest pictures; the best go on, fewer at each finer level, each by L-BFGS.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .comparison import Comparison, Rules
+from .picture import Picture, make_picture
+from .pose import RIGID, SCALED, make_pose, rigid_matrix
+
+
+class Volume(Protocol):
+    """Voxels (X, Y, Z) float32 and their voxel-to-world affine (4, 4)."""
+
+    @property
+    def voxels(self) -> np.ndarray:
+        """The voxels."""
+
+    @property
+    def affine(self) -> np.ndarray:
+        """The affine."""
+
+
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """The `matrix` (4, 4) from the world of the fixed image to that of the moving one, and how well they agree.
+
+    `score` is the normalized mutual information on the finest pictures; `overlap` the share of the region that the
+    moving image shows.
+    """
+
+    matrix: np.ndarray
+    score: float
+    overlap: float
+
+    def accept(self, lowest_score: float, moving: str, fixed: str) -> None:
+        """Refuse a score below the lowest; the message speaks of `moving` and `fixed`."""
+        if self.score < lowest_score:
+            raise InputError(
+                f"{moving} must agree with {fixed} by at least {lowest_score:g} after registration, it does by"
+                f" {self.score:.4f} with {self.overlap:.0%} of the region in view"
+            )
+
+
+@dataclass(frozen=True)
+class RigidRegistration:
+    """Finds the rigid motion between two images of a head.
+
+    First every combination of `turns_deg` about the axes and `shifts_mm` along them is tried, counted from where the
+    headers put the images and from where the moving image's center of mass meets that of the region. Then, with voxels
+    of each of `sizes_mm` in turn, the best `starts` are improved on `points` points.
+    """
+
+    sizes_mm: Sequence[float] = (8.0, 4.0, 2.0)
+    points: Sequence[int] = (3000, 10000, 40000)
+    starts: Sequence[int] = (6, 3, 1)
+    turns_deg: Sequence[float] = (-25.0, 0.0, 25.0)
+    shifts_mm: Sequence[float] = (-30.0, 0.0, 30.0)
+    iterations: int = 40
+    rules: Rules = field(default_factory=Rules)
+    seed: int = 0
+
+    def __call__(self, fixed: Volume, moving: Volume, region: np.ndarray, scaled: bool = False) -> Registered:
+        """Register where `region` (3, N) is, world points of `fixed`.
+
+        With `scaled`, sizes along the axes are estimated too and then left out: two people's brains differ in size.
+        """
+        # Also where the caller goes without gradients.
+        with torch.inference_mode(False), torch.enable_grad():
+            return self._register(fixed, moving, torch.from_numpy(region), scaled)
+
+    def _register(self, fixed: Volume, moving: Volume, where: Tensor, scaled: bool) -> Registered:
+        generator = torch.Generator().manual_seed(self.seed)
+        center = where.mean(dim=1, keepdim=True)
+        poses: list[Tensor] = []
+        for size_mm, points, starts in zip(self.sizes_mm, self.points, self.starts, strict=True):
+            pictures = [make_picture(each.voxels, each.affine, size_mm) for each in (fixed, moving)]
+            drawn = where[:, torch.randint(where.shape[1], (points,), generator=generator)]
+            comparison = Comparison(pictures[0], pictures[1], drawn, center, self.rules)
+            poses = comparison.best(poses or self._starts(pictures[1], center, SCALED if scaled else RIGID), starts)
+            poses = [comparison.climb(pose, self.iterations) for pose in poses]
+        (pose,) = comparison.best(poses, 1)
+        return Registered(rigid_matrix(pose, center), *comparison.judge(pose))
+
+    def _starts(self, moving: Picture, center: Tensor, size: int) -> list[Tensor]:
+        offsets = (torch.zeros(3), (moving.center_of_mass() - center)[:, 0])
+        return [
+            make_pose(turn, (offset + torch.tensor(shift)).tolist(), size)
+            for offset in offsets
+            for turn in product(self.turns_deg, repeat=3)
+            for shift in product(self.shifts_mm, repeat=3)
+        ]
