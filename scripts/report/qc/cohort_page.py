@@ -17,7 +17,7 @@ def cohort_page(summaries: Sequence[Summary], outlier: float) -> str:
     subjects = len({summary.subject for summary in summaries})
     content = [
         tag("header", tag("h1", "Harmonized cohort"), theme_button()),
-        tag("p", f"{len(summaries)} images of {subjects} subjects", class_="faint"),
+        tag("p", f"Images: {len(summaries)}, subjects: {subjects}", class_="faint"),
         _random_note(summaries),
         _outliers(standings, outlier),
         *_codes(summaries),

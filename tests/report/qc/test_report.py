@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -14,6 +15,7 @@ from scripts.report.qc.report import QcReport
 from tests.engines.tiny_subjects import harmonize, narrow_network, write_ball
 
 NAME = "sub-01_ses-02"
+BOTH = ("T1w", "T2w")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,28 @@ def plain(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return run_baseline(tmp_path_factory.mktemp("plain") / "out", images)
 
 
+@pytest.fixture(scope="module")
+def judged(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of HACA3+ with stored weights, in a contrast of the sources and in one that they lack."""
+    folder = tmp_path_factory.mktemp("judged")
+    network = narrow_network()
+    seed_weights(network, 5)
+    save_weights(network.state_dict(), folder / "models" / "model.pt")
+    return harmonize(
+        folder / "out",
+        sources={contrast: str(images[contrast]) for contrast in ("t1w", "flair")},
+        targets={"t1w": str(images["target"]), "t2w": str(images["flair"])},
+        random_weights=False,
+        models_dir=str(folder / "models"),
+        qc_report=True,
+        **{"weights#paths": ["$@models_dir + '/model.pt'"], "report#viewer_megabytes": 0},
+    )
+
+
+def made_by_the_report(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in (".html", ".svg", ".png")]
+
+
 def headings(page: Path) -> list[str]:
     return re.findall("<h3>([^<]+)</h3>", page.read_text(encoding="utf-8"))
 
@@ -77,34 +101,6 @@ def test_random_weights_are_called_meaningless_and_nothing_is_judged(full):
     page = (full / f"{NAME}.html").read_text(encoding="utf-8")
     assert "Meaningless: random weights." in page
     assert "Signs of artifacts" not in page and "Look at this first" not in page and "Nothing stands out" not in page
-
-
-def test_weights_that_are_not_random_have_their_artifact_scores_judged(images, tmp_path):
-    network = narrow_network()
-    seed_weights(network, 5)
-    save_weights(network.state_dict(), tmp_path / "models" / "model.pt")
-    out = harmonize(
-        tmp_path / "out",
-        sources={contrast: str(images[contrast]) for contrast in ("t1w", "flair")},
-        target=str(images["target"]),
-        target_contrast="t1w",
-        random_weights=False,
-        models_dir=str(tmp_path / "models"),
-        qc_report=True,
-        **{"weights#paths": ["$@models_dir + '/model.pt'"]},
-    )
-    page = (out / f"{NAME}.html").read_text(encoding="utf-8")
-    assert "Signs of artifacts" in headings(out / f"{NAME}.html") and "Meaningless" not in page
-    (summary,) = json.loads(next(out.rglob("*_qc.json")).read_text())["Targets"]
-    found = json.loads(next(out.rglob("*desc-harmonized_T1w.json")).read_text())["Found"]["sources"]
-    assert summary["values"]["severity"] == max(source["severity"] for source in found.values())
-    for source in found.values():
-        assert f'<td class="number">{source["severity"]:.2f}</td>' in page
-    # What the network reads of the target is where distances are measured from.
-    theta = {when: np.array(code["theta"]) for when, code in summary["codes"].items()}
-    assert set(theta) == {"before", "after", "target"}
-    distance = float(np.linalg.norm(theta["before"] - theta["target"]))
-    assert summary["values"]["contrast_before"] == pytest.approx(distance, rel=1e-5)
 
 
 def test_figures_lie_in_the_folder_of_the_subject_and_page_and_validator_know_them(full):
@@ -143,44 +139,6 @@ def test_everything_the_sidecar_holds_is_on_the_page(plain):
     assert "scripts.baselines.mean_std.MeanStdMatching" in page
 
 
-def test_the_same_inputs_give_the_same_bytes(plain, images, tmp_path):
-    again = run_baseline(tmp_path / "out", images)
-    pages = [path.relative_to(plain) for path in plain.rglob("*") if path.suffix in (".html", ".svg", ".png")]
-    assert len(pages) == 7
-    for page in pages:
-        assert (again / page).read_bytes() == (plain / page).read_bytes()
-
-
-def test_a_report_is_made_again_only_where_it_is_missing_or_would_be_another(images, tmp_path):
-    out = run_baseline(tmp_path / "out", images)
-    page = out / f"{NAME}.html"
-    first = page.stat().st_mtime_ns
-    run_baseline(out, images)
-    assert page.stat().st_mtime_ns == first
-    run_baseline(out, images, **{"report#look#bins": 50})
-    assert page.stat().st_mtime_ns > first
-    content = page.read_bytes()
-    page.unlink()
-    run_baseline(out, images, **{"report#look#bins": 50})
-    assert page.read_bytes() == content
-
-
-def test_sections_are_chosen_by_the_config(images, tmp_path):
-    out = run_baseline(tmp_path / "out", images, **{"report#sections": ["parameters", "overview"]})
-    assert headings(out / f"{NAME}.html") == ["Viewer", "Parameters and versions", "Before and after"]
-
-
-def test_without_a_report_there_is_none(images, tmp_path):
-    out = run_baseline(tmp_path / "out", images, qc_report=False)
-    assert not [path for path in out.rglob("*") if path.suffix in (".html", ".svg", ".png")]
-
-
-def test_a_contrast_without_a_source_has_no_difference(images, tmp_path):
-    out = run_baseline(tmp_path / "out", images, sources={"t1w": str(images["t1w"])}, qc_report=True)
-    text = (out / f"{NAME}.html").read_text(encoding="utf-8")
-    assert ">difference<" in text
-
-
 def test_a_cohort_gets_a_page_of_its_own(images, tmp_path):
     for number, site in ((1, "Lyon"), (2, "Graz")):
         source = write_ball(tmp_path / "in" / f"sub-0{number}_T1w.nii.gz", seed=number)
@@ -209,7 +167,47 @@ def test_what_a_report_cannot_do_is_refused():
         QcReport("out", None, viewer_megabytes=-1)  # type: ignore[arg-type]
 
 
-def test_harmonized_images_do_not_depend_on_the_report(plain, images, tmp_path):
+def test_artifact_scores_of_weights_that_are_not_random_are_judged(judged):
+    page = (judged / f"{NAME}.html").read_text(encoding="utf-8")
+    assert "Signs of artifacts" in headings(judged / f"{NAME}.html") and "Meaningless" not in page
+    summary, _ = json.loads(next(judged.rglob("*_qc.json")).read_text())["Targets"]
+    found = json.loads(next(judged.rglob("*desc-harmonized_T1w.json")).read_text())["Found"]["sources"]
+    assert summary["values"]["severity"] == max(source["severity"] for source in found.values())
+    for source in found.values():
+        assert f'<td class="number">{source["severity"]:.2f}</td>' in page
+    # What the network reads of the target is where distances are measured from.
+    theta = {when: np.array(code["theta"]) for when, code in summary["codes"].items()}
+    assert set(theta) == {"before", "after", "target"}
+    distance = float(np.linalg.norm(theta["before"] - theta["target"]))
+    assert summary["values"]["contrast_before"] == pytest.approx(distance, rel=1e-5)
+
+
+def test_a_contrast_without_a_source_has_no_difference(judged):
+    figures = {contrast: next(judged.rglob(f"*_desc-overview_{contrast}.svg")).read_text() for contrast in BOTH}
+    assert [">difference<" in figures[contrast] for contrast in BOTH] == [True, False]
+    assert "No T2w source was given" in (judged / f"{NAME}.html").read_text(encoding="utf-8")
+
+
+def test_a_report_is_made_again_only_where_it_is_missing_or_would_be_another(plain, images, tmp_path):
+    out = shutil.copytree(plain, tmp_path / "out")
+    page = out / f"{NAME}.html"
+    first = page.stat().st_mtime_ns
+    run_baseline(out, images)
+    assert page.stat().st_mtime_ns == first
+    for path in made_by_the_report(out):
+        path.unlink()
+    run_baseline(out, images)
+    made = made_by_the_report(out)
+    assert len(made) == 6
+    # The same inputs give the same bytes.
+    for path in made:
+        assert path.read_bytes() == (plain / path.relative_to(out)).read_bytes()
+    run_baseline(out, images, **{"report#sections": ["parameters", "overview"]})
+    assert headings(page) == ["Viewer", "Parameters and versions", "Before and after"]
+
+
+def test_without_a_report_there_is_none_and_images_are_the_same(plain, images, tmp_path):
     without = run_baseline(tmp_path / "out", images, qc_report=False)
+    assert not made_by_the_report(without)
     (image,) = plain.rglob("*.nii.gz")
     np.testing.assert_array_equal(nibabel.load(image).dataobj, nibabel.load(without / image.relative_to(plain)).dataobj)
