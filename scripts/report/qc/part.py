@@ -15,7 +15,7 @@ from .verdicts import Limits
 class Look:
     """How things are drawn: the change that has the lightest color, as a share of white, and bins of histograms."""
 
-    difference_range: float = 0.5
+    difference_range: float = 0.25
     bins: int = 96
 
 
