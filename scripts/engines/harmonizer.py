@@ -16,10 +16,12 @@ from torch.utils.data import DataLoader
 from ..errors import InputError
 from ..inferers.harmonization import HarmonizationInferer, Harmonized
 from ..io.jobs import Job
+from ..report.qc.report import QcReport
 from .model_weights import ModelWeights
 from .one_behind import OneBehind
 from .output_folder import describe
 from .outputs import Outputs
+from .ranks import gather, own_rank
 from .results import Results, is_disk_full
 from .site_targets import SiteTargets
 from .subjects import Done, Failure, Subject, to_failure
@@ -55,6 +57,7 @@ class Harmonizer(Evaluator):
         bundle_version: str,
         sites: SiteTargets | None = None,
         postprocessing: Any = None,
+        report: QcReport | None = None,
         val_handlers: Any = None,
     ) -> None:
         missing = set(outputs.maps) - set(inferer.maps)
@@ -77,6 +80,7 @@ class Harmonizer(Evaluator):
         self.weights = weights
         self.bundle_version = bundle_version
         self.sites = sites
+        self.report = report
 
     # Evaluators differ from the engines of ignite here, and say so in MONAI too.
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
@@ -93,10 +97,21 @@ class Harmonizer(Evaluator):
                 # The share of one process may be empty.
                 if len(dataset):
                     super().run(global_epoch)
+            self._finish_report()
             self.results.raise_failures()
 
+    def _finish_report(self) -> None:
+        """The page of the cohort is written once, when all subjects have theirs."""
+        if self.report is not None:
+            gather(None)
+            if own_rank()[0] == 0:
+                self.report.finish()
+
     def _left_by_earlier_run(self, job: Job) -> list[Path]:
-        return self.outputs.left_by_earlier_run(job, self.method, self.targets.origin)
+        outputs = self.outputs.left_by_earlier_run(job, self.method, self.targets.origin)
+        if outputs and self.report is not None and not self.report.is_done(job, outputs):
+            return []
+        return outputs
 
     def _try_subject(self, engine: Any, item: Subject | Done | Failure) -> list[dict[str, Any]]:
         # What handlers see of a subject that is not computed.
@@ -141,7 +156,17 @@ class Harmonizer(Evaluator):
             replace(result, image=output["pred"], uncertainty=output["uncertainty"])
             for result, output in zip(results, engine.state.output, strict=True)
         ]
-        return partial(self._write, subject, targets, records, finished)
+        write = partial(self._write, subject, targets, records, finished)
+        if self.report is None:
+            return write
+        codes = self.report.read_codes(subject, targets, finished)
+        return partial(self._write_with_report, write, partial(self.report.write, subject, targets, finished, codes))
+
+    @staticmethod
+    def _write_with_report(write: Callable[[], list[Path]], report: Callable[[list[Path]], Path]) -> list[Path]:
+        outputs = write()
+        report(outputs)
+        return outputs
 
     def _write(
         self,

@@ -56,6 +56,7 @@ class TargetPreparation:
         self.weights = weights
         self.correct = correct
         self._encode = lru_cache(maxsize=remembered)(self._encode_image)
+        self._show = lru_cache(maxsize=len(CONTRASTS))(self._show_image)
 
     def __call__(self, target: TargetSpec, contrast: str) -> PreparedTarget:
         """Prepare the target of one contrast."""
@@ -69,6 +70,10 @@ class TargetPreparation:
             return PreparedTarget(contrast, code, target.scale, asdict(target))
         return self._encode(target, contrast)
 
+    def volume(self, target: TargetSpec, contrast: str) -> Tensor | None:
+        """The target image (X, Y, Z) on the working grid, prepared but in its own intensities; None of a code."""
+        return self._show(target, contrast) if isinstance(target, Path) else None
+
     def origin(self, target: TargetSpec) -> dict[str, Any]:
         """What a sidecar says of a target, without a look at what is in its image."""
         if isinstance(target, Path):
@@ -76,14 +81,27 @@ class TargetPreparation:
         return asdict(target)
 
     def _encode_image(self, path: Path, contrast: str) -> PreparedTarget:
-        sources, channel = read_sources({contrast: path}, self.correct), CONTRASTS.index(contrast)
-        data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
-        data = self.transform(data)
+        data, sha256 = self._prepare(path, contrast)
+        channel = CONTRASTS.index(contrast)
         # Not around the transform, whose threads would not be in this mode.
         with torch.inference_mode():
             code = self.network.encode_target(data["image"][None, channel, None], contrast)
-        scale = float(data["scale"][channel]) if "scale" in data else None
-        return PreparedTarget(contrast, code, scale, {"file": path.name, "sha256": sources.sha256[contrast]})
+        return PreparedTarget(contrast, code, _scale(data, channel), {"file": path.name, "sha256": sha256})
+
+    def _show_image(self, path: Path, contrast: str) -> Tensor:
+        data, _ = self._prepare(path, contrast)
+        channel = CONTRASTS.index(contrast)
+        return Tensor(data["image"][channel] * (_scale(data, channel) or 1.0))
+
+    def _prepare(self, path: Path, contrast: str) -> tuple[dict[str, Any], str]:
+        """What preprocessing makes of the image, and the hash of its file."""
+        sources = read_sources({contrast: path}, self.correct)
+        data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
+        return self.transform(data), sources.sha256[contrast]
+
+
+def _scale(data: dict[str, Any], channel: int) -> float | None:
+    return float(data["scale"][channel]) if "scale" in data else None
 
 
 def mean_code(targets: Sequence[PreparedTarget], theta: int, origin: str, maker: str, name: str = "") -> TargetCode:

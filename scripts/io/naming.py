@@ -33,6 +33,8 @@ BIDS_IGNORED = (
     "*_statmap.json",
     "*_features.tsv",
     "*_features.json",
+    "*.html",
+    "figures",
 )
 
 

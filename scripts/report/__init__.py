@@ -1,1 +1,1 @@
-"""Tables and figures: everything here derives from measurements that are on disk as CSV."""
+"""Tables and figures of evaluations, from measurements that are on disk as CSV; in `qc`, pages about runs."""

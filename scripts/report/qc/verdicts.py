@@ -1,0 +1,61 @@
+"""What the numbers mean, in words that promise no more than they know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on a number is worth a look.
+
+    `severity` has two: by how much more than the cleanest image at hand a source's artifact score must be to be called
+    somewhat, and clearly, more degraded. `edges` is the least correlation, the others are the most there should be.
+    """
+
+    severity: tuple[float, float] = (0.25, 0.5)
+    edges: float = 0.7
+    imputed: float = 0.05
+    outside: float = 0.01
+    volumes: float = 0.1
+
+
+def judge_severities(scores: Mapping[str, float], target: float | None, limits: Limits) -> dict[str, str]:
+    """A verdict on every source, by its distance from the lowest score of the sources and the target."""
+    known = [*scores.values(), *([] if target is None else [target])]
+    if len(known) < 2:
+        return dict.fromkeys(scores, "nothing here to compare it with")
+    lowest, (somewhat, clearly) = min(known), limits.severity
+    return {name: _in_words(score - lowest, somewhat, clearly) for name, score in scores.items()}
+
+
+def _in_words(excess: float, somewhat: float, clearly: float) -> str:
+    if excess == 0:
+        return "the lowest score here"
+    if excess < somewhat:
+        return "about as few signs of artifacts as the lowest here"
+    return "clearly more signs of artifacts" if excess >= clearly else "somewhat more signs of artifacts"
+
+
+def find_concerns(values: Mapping[str, float], severities: Sequence[str], limits: Limits) -> list[str]:
+    """What a reader should look at first; empty where nothing stands out."""
+    concerns = []
+    if any(verdict.startswith("clearly") for verdict in severities):
+        concerns.append("At least one source shows clearly more signs of artifacts than the others or the target.")
+    if values.get("edges", 1.0) < limits.edges:
+        concerns.append(
+            f"Edges agree with the source only to {values['edges']:.2f} (usual: above {limits.edges:g})."
+            " Compare the anatomy before and after."
+        )
+    if values.get("imputed", 0.0) > limits.imputed:
+        concerns.append(
+            f"{values['imputed']:.1%} of the image was made up from other contrasts, where the reference source"
+            " shows nothing. Do not read pathology there."
+        )
+    if values.get("outside", 0.0) > limits.outside:
+        concerns.append(
+            f"{values['outside']:.1%} of the source's foreground lies outside the box that the network sees, and is"
+            " empty in the output."
+        )
+    if values.get("volumes", 0.0) > limits.volumes:
+        concerns.append(f"The volume of a brain region changed by {values['volumes']:.1%}; see the anatomy check.")
+    return concerns
