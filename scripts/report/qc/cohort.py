@@ -11,6 +11,8 @@ from .summaries import Summary
 
 # The standard deviation of normal data is that many median absolute deviations.
 _SD_PER_MAD = 1.4826
+# Of what all measures are, shares and scores around 1: images closer than that are alike.
+_LEAST_SPREAD = 0.01
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ def _standing(summary: Summary, peers: Sequence[Summary], least: int) -> Standin
 
 
 def _robust_z(value: float, values: Sequence[float]) -> float:
-    """(x - median) / (1.4826 MAD); where more than half of the values are equal, 0 for all."""
+    """(x - median) / (1.4826 MAD), not divided by less than the least spread."""
     median = float(np.median(values))
     spread = _SD_PER_MAD * float(np.median(np.abs(np.subtract(values, median))))
-    return (value - median) / spread if spread > 0 else 0.0
+    return (value - median) / max(spread, _LEAST_SPREAD)
 
 
 def groups_of(summaries: Sequence[Summary]) -> Callable[[Summary], str]:

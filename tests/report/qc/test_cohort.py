@@ -56,6 +56,14 @@ def test_only_what_is_worse_than_elsewhere_stands_out():
     assert last.score == 0
 
 
+def test_images_that_are_nearly_equal_do_not_stand_out():
+    hardly, clearly = (
+        rank([summary(n, {"imputed": value}) for n, value in enumerate([0.0, 0.0, 0.0, 0.0, last])])[0].score
+        for last in (0.005, 0.1)
+    )
+    assert (hardly, clearly) == (pytest.approx(0.5), pytest.approx(10))
+
+
 def test_few_images_of_a_contrast_are_not_ranked():
     summaries = [summary(n, {"change": float(n)}) for n in range(4)]
     summaries += [summary(n, {"change": float(n)}, contrast="flair") for n in range(4)]
