@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..networks.modulated_unet import ModulatedConv
 from .whole_file import whole_file
 
 HOW_TO_GET_WEIGHTS = (
@@ -67,6 +68,10 @@ def seed_weights(network: nn.Module, seed: int) -> None:
             if isinstance(module, nn.Conv2d | nn.Conv3d) and module.out_channels == 1 and module.bias is not None:
                 # A layer that makes an image ends in a ReLU, which should not leave it black.
                 nn.init.ones_(module.bias)
+        for module in network.modules():
+            if isinstance(module, ModulatedConv):
+                # As strong as the features, scales would multiply from layer to layer.
+                module.modulation.weight.data *= 0.1
 
 
 def read_checkpoint(path: Path | str) -> Any:

@@ -123,7 +123,8 @@ def test_images_are_in_the_intensities_of_their_targets(anat, images):
         image = voxels(anat / f"sub-01_ses-02_desc-meaningless_{suffix}.nii.gz")
         assert 0.1 * gain < image.max() < 100 * gain
         uncertainty = voxels(anat / f"sub-01_ses-02_stat-uncertainty_desc-meaningless{suffix}_statmap.nii.gz")
-        assert 0.1 < uncertainty.mean() / image.mean() < 20
+        # Planes differ little where weights are random; unscaled, it would be 40 or 700 times as small.
+        assert 0.005 < uncertainty.mean() / image.mean() < 2
 
 
 def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):

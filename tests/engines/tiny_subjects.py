@@ -21,7 +21,7 @@ RADIUS = 4.0
 SIZES = {"anatomy_base": 1, "target_slices": 4}
 NARROW: dict[str, Any] = {
     **{f"network_def#{name}": value for name, value in SIZES.items()},
-    "network_def#decoder#base": 1,
+    "network_def#decoder#base": 2,
     "fusion": {"_target_": "scripts.inferers.fusing.MedianFusion"},
     "weights#networks": ["@network_def"],
     # The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds.
@@ -33,7 +33,7 @@ NARROW: dict[str, Any] = {
 
 def narrow_network() -> Haca3:
     """The default network as `NARROW` makes it."""
-    return own_haca3_plus(decoder_base=1, **SIZES)
+    return own_haca3_plus(**SIZES)
 
 
 def write_ball(path: Path, seed: int, gain: float = 100.0, affine: np.ndarray = AFFINE) -> Path:
