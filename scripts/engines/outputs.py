@@ -23,7 +23,7 @@ from ..io.sources import choose_reference
 from ..io.status_table import STATUS_LOCK, STATUS_TABLE
 from ..io.targets import TargetCode, TargetSpec, write_target_code
 from ..io.volumes import write_json, write_text
-from ..io.whole_file import remove_left_behind
+from ..io.whole_file import refuse_full_or_read_only, remove_left_behind
 from .output_folder import generated_by, refuse_foreign
 from .subjects import Subject
 from .targets import PreparedTarget
@@ -154,7 +154,7 @@ class Outputs:
             SKULL_STRIPPED: bool(np.count_nonzero(arrays["image"]) <= 1000 * self.largest_brain_ml),
             FOUND: _found(subject, result, arrays, natives.get("image")),
         }
-        with _refuse_full_or_read_only(volumes[-1].path):
+        with refuse_full_or_read_only(volumes[-1].path):
             for volume in volumes:
                 # Without its sidecar a volume counts as absent, should this run end between the two.
                 sidecar_path(volume.path).unlink(missing_ok=True)
@@ -169,7 +169,7 @@ class Outputs:
         """Write the table of one subject's codes; `features` are by the contrast of the target."""
         names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
         header, rows = features_table(features)
-        with _refuse_full_or_read_only(names.features()):
+        with refuse_full_or_read_only(names.features()):
             write_text(names.features(), "".join("\t".join(row) + "\n" for row in [header, *rows]))
 
     def write_codes(self, subject: Subject, features: SliceFeatures, codes: Sequence[TargetCode]) -> list[Path]:
@@ -177,7 +177,7 @@ class Outputs:
         self.write_features(subject, {"": features})
         names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
         for code in codes:
-            with _refuse_full_or_read_only(names.code(code.contrast)):
+            with refuse_full_or_read_only(names.code(code.contrast)):
                 write_target_code(names.code(code.contrast), code)
         return [names.features(), *(names.code(code.contrast) for code in codes)]
 
@@ -249,11 +249,3 @@ def _is_bookkeeping(path: Path) -> bool:
     """Whether it is a folder, or a file that tells of a run but is no result of one."""
     names = (MARKER, IGNORE, STATUS_TABLE, STATUS_LOCK)
     return path.is_dir() or path.name in names or path.name.startswith(LOCK_PREFIX)
-
-
-@contextmanager
-def _refuse_full_or_read_only(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"output {path} cannot be written: {error}") from error

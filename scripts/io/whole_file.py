@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..errors import InputError
+
 PARTIAL_PREFIX = ".partial-"
 # A file is written within seconds. Processes of other machines, which write there too, cannot be asked.
 _LEFT_BEHIND_AFTER_S = 3600
@@ -21,6 +23,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def refuse_full_or_read_only(path: Path, kind: str = "output") -> Iterator[None]:
+    """Say of which file it is, and of which `kind`, that writing fails."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{kind} {path} cannot be written: {error}") from error
 
 
 def remove_left_behind(folder: Path, alone: bool = False) -> None:

@@ -41,16 +41,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[np.ndarra
     return found
 
 
+def slope(values: np.ndarray) -> float:
+    """Along X, as a share of the mean."""
+    return float(np.polyfit(X[INSIDE], values / values.mean(), 1)[0])
+
+
 def test_without_it_source_and_target_stay_uneven(runs):
     values, sidecar = runs[False]
-    assert np.corrcoef(values, X[INSIDE])[0, 1] > 0.95
+    assert slope(values) > 0.4
     assert values.std() / values.mean() > 0.15
     assert sidecar["Method"]["bias_correction"] is None
 
 
 def test_sources_are_corrected(runs):
     values, sidecar = runs[True]
-    assert abs(np.corrcoef(values, X[INSIDE])[0, 1]) < 0.9
+    assert abs(slope(values)) < 0.05
     assert sidecar["Method"]["bias_correction"] == {
         "_target_": "scripts.transforms.bias_correction.BiasCorrection",
         "voxel_mm": 2.0,

@@ -5,8 +5,7 @@ Pages stand alone and open from disk. They hold no times, so that the same input
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from ...inferers.harmonization import Harmonized
 from ...io.jobs import Job
 from ...io.naming import sidecar_path
 from ...io.volumes import write_text
-from ...io.whole_file import whole_file
+from ...io.whole_file import refuse_full_or_read_only, whole_file
 from .anatomy import Segmenter
 from .codes import Codes, read_codes
 from .cohort_page import cohort_page
@@ -99,7 +98,7 @@ class QcReport:
         if self._niivue is not None:
             viewer = embed(self._niivue, _volumes(parts), self.viewer_megabytes * 1e6)
         page = subject_page(subject.job.name, parts, self.sections, figures, viewer, INDEX)
-        with _refuse_full_or_read_only(names.page):
+        with refuse_full_or_read_only(names.page, "report"):
             for (name, contrast), content in figures.drawn.items():
                 write_text(names.figure(name, contrast), content)
             for part in parts:
@@ -114,7 +113,7 @@ class QcReport:
         """Write the cohort's page from what all jobs left, those of earlier runs included."""
         index = Path(str(self.folder)) / INDEX
         if summaries := read_summaries(index.parent):
-            with _refuse_full_or_read_only(index):
+            with refuse_full_or_read_only(index, "report"):
                 write_text(index, cohort_page(summaries, self.outlier))
 
     def _hash(self, sidecars: Mapping[str, Any]) -> str:
@@ -123,14 +122,6 @@ class QcReport:
         settings = [describe(getattr(self, name)) for name in names]
         settings.append(self._niivue.package if self._niivue else None)
         return hashlib.sha256(json.dumps([sidecars, settings], sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _refuse_full_or_read_only(page: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"report {page} cannot be written: {error}") from error
 
 
 def _read_sidecars(outputs: Sequence[Path]) -> dict[str, dict[str, Any]]:
