@@ -16,11 +16,13 @@ import torch
 
 from ..errors import InputError
 from ..io.cohort import truth_path
+from ..io.grid import GRID_AFFINE
 from ..io.volumes import write_json, write_volume
 from ..phantom.bids import image_path, sidecar, write_dataset_files
 from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, Scanner, load_ranges
+from ..transforms.bias_correction import BiasCorrection
 from .output_folder import generated_by, whole_folder
 from .worker_pool import WorkerPool
 
@@ -45,7 +47,10 @@ class VisitTask:
 
 @dataclass(frozen=True)
 class Simulator:
-    """Draws the cohort `cohort` of `designs` and writes it to `output_dir`; see `configs/simulate.json`."""
+    """Draws the cohort `cohort` of `designs` and writes it to `output_dir`; see `configs/simulate.json`.
+
+    With a `bias_correction` images are as a study would have them that corrects first of all, the reference's too.
+    """
 
     cohort: str
     output_dir: str
@@ -60,6 +65,7 @@ class Simulator:
     write_warp: bool = False
     intensity_percentile: float = 99.9
     intensity_level: float = 3000.0
+    bias_correction: BiasCorrection | None = None
 
     def run(self) -> Path:
         """Check everything, simulate, and return the finished folder."""
@@ -99,9 +105,15 @@ class Simulator:
 
     def _write_image(self, task: VisitTask, run: int, contrast: str, image: np.ndarray) -> None:
         path = image_path(task.folder, task.subject.name, task.visit.session, run, contrast)
+        if self.bias_correction is not None:
+            image = self.bias_correction.correct(image, GRID_AFFINE)
         write_volume(path, self._to_scanner_units(image, task.scanner.protocols[contrast].gain))
         name = path.name.removesuffix(".nii.gz")
-        write_json(path.with_name(f"{name}.json"), sidecar(task.scanner, contrast, not task.subject.head))
+        write_json(path.with_name(f"{name}.json"), self._sidecar(task, contrast))
+
+    def _sidecar(self, task: VisitTask, contrast: str) -> dict[str, Any]:
+        corrected = {} if self.bias_correction is None else {"BiasCorrection": "N4"}
+        return {**sidecar(task.scanner, contrast, not task.subject.head), **corrected}
 
     def _write_truth(self, task: VisitTask, parameters: Any, subject: Any) -> None:
         name = task.subject.name

@@ -2,7 +2,8 @@
 
 HACA3's decoder gets theta as constant maps beside the anatomy, and normalises what its first convolutions make of
 them: a constant is subtracted again, but for what the padding at the border leaves of it. Here theta scales and shifts
-each feature, and nothing is normalised: a class has the same brightness in every slice and plane.
+each feature, and nothing is normalised: a class has the same brightness in every slice and plane. What the contrast
+makes of a pixel by itself goes straight to the output, and the convolutions are left with what its surroundings say.
 """
 
 import torch
@@ -63,6 +64,7 @@ class ModulatedUNet(nn.Module):
             for above, below in zip(reversed(widths[:-1]), reversed(widths[1:]), strict=True)
         )
         self.head = nn.Conv2d(base, 1, 1)
+        self.brightness = nn.Linear(condition, anatomy)
 
     def forward(self, image: Tensor) -> Tensor:
         """The image without a final activation."""
@@ -74,4 +76,5 @@ class ModulatedUNet(nn.Module):
             features = pair(avg_pool2d(features, 2), condition)
         for pair in self.up:
             features = pair(torch.cat([skips.pop(), self.enlarge(features)], dim=1), condition)
-        return self.head(features)
+        painted = (self.brightness(condition).unsqueeze(-1).unsqueeze(-1) * image[:, : self.anatomy]).sum(1, keepdim=True)
+        return self.head(features) + painted

@@ -47,17 +47,21 @@ class BiasCorrection:
             raise InputError(
                 f"image {image.path} must not be constant for its bias to be corrected, it is {low:g} everywhere"
             )
-        spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
-        coarsest = np.maximum(np.array(image.voxels.shape) // _FEWEST_VOXELS, 1)
+        return replace(image, voxels=self.correct(image.voxels, image.affine))
+
+    def correct(self, voxels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+        """Voxels (X, Y, Z) float32 of which not all are equal, corrected."""
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+        coarsest = np.maximum(np.array(voxels.shape) // _FEWEST_VOXELS, 1)
         factors = [int(factor) for factor in np.clip(np.rint(self.voxel_mm / spacing), 1, coarsest)]
-        voxels = torch.from_numpy(np.ascontiguousarray(image.voxels))
-        coarse = F.avg_pool3d(voxels[None, None], factors, ceil_mode=True)[0, 0].numpy()
+        whole = torch.from_numpy(np.ascontiguousarray(voxels))
+        coarse = F.avg_pool3d(whole[None, None], factors, ceil_mode=True)[0, 0].numpy()
         field = torch.from_numpy(self._estimate(coarse, spacing * factors))
         fine = F.interpolate(field[None, None], scale_factor=[float(f) for f in factors], mode="trilinear")[0, 0]
         x, y, z = voxels.shape
-        corrected = image.voxels / fine[:x, :y, :z].numpy()
-        corrected *= image.voxels.mean(dtype=np.float64) / corrected.mean(dtype=np.float64)
-        return replace(image, voxels=corrected)
+        corrected = voxels / fine[:x, :y, :z].numpy()
+        corrected *= voxels.mean(dtype=np.float64) / corrected.mean(dtype=np.float64)
+        return corrected
 
     def _estimate(self, coarse: np.ndarray, spacing: np.ndarray) -> np.ndarray:
         """The field (X, Y, Z) float32 on the coarse voxels, up to a factor."""

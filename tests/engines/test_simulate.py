@@ -16,6 +16,7 @@ from scripts.errors import InputError
 from scripts.io.cohort import read_cohort, truth_path
 from scripts.io.grid import GRID_AFFINE
 from scripts.phantom.scanner import Scanner
+from scripts.transforms.bias_correction import BiasCorrection
 
 BUNDLE = Path(__file__).parents[2]
 DESIGNS = json.loads((BUNDLE / "configs" / "simulate.json").read_text())["designs"]
@@ -127,6 +128,23 @@ def test_rescans_differ_and_warp_is_written_on_request_only(tmp_path):
     scan, rescan = (np.asarray(nibabel.load(image.path).dataobj) for image in read_cohort(folder))
     assert not np.array_equal(scan, rescan)
     assert not list(folder.rglob("*xfm*"))
+
+
+class HalveLeft(BiasCorrection):
+    def correct(self, voxels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+        assert np.array_equal(affine, GRID_AFFINE)
+        return np.concatenate([voxels[:4] / 2, voxels[4:]])
+
+
+def test_bias_is_corrected_on_request(demo, tmp_path):
+    folder = simulator(tmp_path / "corrected", subjects=1, bias_correction=HalveLeft()).run()
+    image = read_cohort(folder)[0].path
+    corrected, acquired = (np.asarray(nibabel.load(path).dataobj, float) for path in (image, read_cohort(demo)[0].path))
+    ratio = (corrected / acquired.clip(min=1))[acquired > 0].reshape(2, -1).mean(axis=1)
+    assert ratio[1] / ratio[0] == pytest.approx(2, rel=0.01)
+    name = f"{image.name.removesuffix('.nii.gz')}.json"
+    assert json.loads(image.with_name(name).read_text())["BiasCorrection"] == "N4"
+    assert "BiasCorrection" not in json.loads((demo / "sub-01/ses-01/anat" / name).read_text())
 
 
 def test_same_seed_same_bytes_whatever_the_workers(demo, tmp_path):

@@ -15,7 +15,7 @@ from ..engines.tiny_subjects import BUNDLE, narrow_network, write_ball
 
 TINY: dict[str, Any] = {
     "network_def#anatomy_base": 1,
-    "network_def#decoder#base": 1,
+    "network_def#decoder#base": 2,
     "preprocessing#transforms#0#percentile": 99.999,
     "preprocessing#transforms#1#radius": 1,
     "cohort_slices#slices_per_orientation": 30,
@@ -119,7 +119,7 @@ def test_fine_tuning_starts_from_weights(trained, cohort, tmp_path):
 
 def test_another_width_is_refused(trained, cohort, tmp_path):
     with pytest.raises(RuntimeError) as caught:
-        train(cohort, tmp_path, initial_weights=str(trained / "model.pt"), **{"network_def#decoder#base": 2})
+        train(cohort, tmp_path, initial_weights=str(trained / "model.pt"), **{"network_def#decoder#base": 3})
     causes = [caught.value]
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)
