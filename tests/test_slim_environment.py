@@ -81,6 +81,7 @@ def test_inference_runs_with_the_runtime_packages_alone(tmp_path):
         "target": str(write_ball(tmp_path / "site-3_T1w.nii.gz", seed=2)),
         "output_dir": str(tmp_path / "out"),
         "space": "both",
+        "registration": "none",
         **NARROW,
     }
     command = [sys.executable, "-c", SLIM_RUN, json.dumps(sorted(absent_modules())), json.dumps(arguments)]

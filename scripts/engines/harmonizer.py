@@ -194,7 +194,8 @@ class Harmonizer(Evaluator):
         parts = {
             "network_def": self.network,
             "inferer": self.inferer,
-            "bias_correction": self.targets.correct,
+            "corrections": self.targets.corrections,
+            "alignment": self.targets.align,
             "preprocessing": self.targets.transform,
             "postprocessing": self.postprocessing,
         }

@@ -18,12 +18,13 @@ from ..io.folder_lock import LOCK_PREFIX, hold_part
 from ..io.jobs import Job
 from ..io.naming import BIDS_IGNORED, GRID_SPACE, OutputNames, sidecar_path
 from ..io.nifti import image_sha256, write_like, write_on_working_grid
-from ..io.resampling import NativeResult, to_native_grid
+from ..io.resampling import IDENTITY, NativeResult, to_native_grid
 from ..io.sources import choose_reference
 from ..io.status_table import STATUS_LOCK, STATUS_TABLE
 from ..io.targets import TargetCode, TargetSpec, write_target_code
 from ..io.volumes import write_json, write_text
 from ..io.whole_file import refuse_full_or_read_only, remove_left_behind
+from ..registration.transform_file import write_transform
 from .output_folder import generated_by, refuse_foreign
 from .subjects import Subject
 from .targets import PreparedTarget
@@ -143,8 +144,11 @@ class Outputs:
         arrays = _arrays(result, CONTRASTS.index(record["Reference"]))
         reference = subject.images[record["Reference"]]
         volumes = self._volumes(subject.job, target.contrast)
+        to_mni = subject.aligned.to_mni.get(record["Reference"], IDENTITY)
         natives = {
-            volume.what: to_native_grid(arrays[volume.what], reference, order=0 if volume.what == "imputed" else 3)
+            volume.what: to_native_grid(
+                arrays[volume.what], reference, to_mni, order=0 if volume.what == "imputed" else 3
+            )
             for volume in volumes
             if volume.space is None
         }
@@ -155,6 +159,9 @@ class Outputs:
             FOUND: _found(subject, result, arrays, natives.get("image")),
         }
         with refuse_full_or_read_only(volumes[-1].path):
+            names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
+            for contrast, matrix in subject.aligned.to_mni.items():
+                write_transform(names.transform(contrast), matrix)
             for volume in volumes:
                 # Without its sidecar a volume counts as absent, should this run end between the two.
                 sidecar_path(volume.path).unlink(missing_ok=True)
@@ -225,6 +232,8 @@ def _found(
 ) -> dict[str, Any]:
     """What a sidecar tells beside the record."""
     found: dict[str, Any] = {"choices": list(subject.job.choices)} if subject.job.choices else {}
+    if subject.aligned.found:
+        found["registration"] = subject.aligned.found
     if native is not None:
         found["voxels_outside_network_box"] = int(native.outside.sum())
         found["foreground_outside_network_box"] = native.foreground_outside

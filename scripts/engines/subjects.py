@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from ..errors import InputError, find_cause
 from ..io.jobs import Job
 from ..io.nifti import NativeImage
-from ..io.sources import Correction, read_sources
+from ..io.sources import Align, Aligned, Correction, read_sources
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +21,13 @@ logger = logging.getLogger(__name__)
 class Subject:
     """One job's native `images`, and what preprocessing made of them on the working grid.
 
-    `data` has at least `image` (4, X, Y, Z) and `available` (4,).
+    `data` has at least `image` (4, X, Y, Z) and `available` (4,). `aligned` tells how the images came there.
     """
 
     job: Job
     images: dict[str, NativeImage]
     data: dict[str, Any]
+    aligned: Aligned = field(default_factory=Aligned)
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,22 @@ class Failure:
 class SubjectDataset(Dataset):
     """One `Subject` for each job; where its files cannot be used, a `Failure`, so that the others go on.
 
-    Each native image goes through `correct`, then all of a job together through `transform`. Where `earlier`, which a
-    run may set, knows outputs of a job, the job is `Done` and its files are not read.
+    Each native image goes through `corrections`, those of a job are brought to the working grid by `align`, and all
+    together go through `transform`. Where `earlier`, which a run may set, knows outputs of a job, the job is `Done` and
+    its files are not read.
     """
 
     def __init__(
         self,
         data: Sequence[Job],
         transform: Callable[[dict[str, Any]], dict[str, Any]],
-        correct: Correction | None = None,
+        corrections: Sequence[Correction] = (),
+        align: Align | None = None,
     ) -> None:
         self.data = data
         self.transform = transform
-        self.correct = correct
+        self.corrections = corrections
+        self.align = align
         self.earlier: Callable[[Job], list[Path]] = lambda job: []
 
     def __len__(self) -> int:
@@ -72,18 +76,23 @@ class SubjectDataset(Dataset):
         job = self.data[index]
         try:
             outputs = self.earlier(job)
-            return Done(job, outputs, earlier=True) if outputs else read_subject(job, self.transform, self.correct)
+            if outputs:
+                return Done(job, outputs, earlier=True)
+            return read_subject(job, self.transform, self.corrections, self.align)
         except Exception as error:
             return to_failure(job, error)
 
 
 def read_subject(
-    job: Job, transform: Callable[[dict[str, Any]], dict[str, Any]], correct: Correction | None = None
+    job: Job,
+    transform: Callable[[dict[str, Any]], dict[str, Any]],
+    corrections: Sequence[Correction] = (),
+    align: Align | None = None,
 ) -> Subject:
     """Read and prepare the sources of one job."""
-    sources = read_sources(job.sources, correct)
+    sources = read_sources(job.sources, corrections, align)
     data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
-    return Subject(job, sources.images, transform(data))
+    return Subject(job, sources.images, transform(data), sources.aligned)
 
 
 def to_failure(job: Job, error: Exception) -> Failure:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.nifti import image_sha256
-from ..io.sources import Correction, read_sources
+from ..io.sources import Align, Correction, read_sources
 from ..io.targets import TargetCode, TargetSpec
 from .model_weights import ModelWeights
 
@@ -48,13 +48,15 @@ class TargetPreparation:
         network: TargetEncoder,
         transform: Callable[[dict[str, Any]], dict[str, Any]],
         weights: ModelWeights,
-        correct: Correction | None = None,
+        corrections: Sequence[Correction] = (),
+        align: Align | None = None,
         remembered: int = 8,
     ) -> None:
         self.network = network
         self.transform = transform
         self.weights = weights
-        self.correct = correct
+        self.corrections = corrections
+        self.align = align
         self._encode = lru_cache(maxsize=remembered)(self._encode_image)
         self._show = lru_cache(maxsize=len(CONTRASTS))(self._show_image)
 
@@ -95,7 +97,7 @@ class TargetPreparation:
 
     def _prepare(self, path: Path, contrast: str) -> tuple[dict[str, Any], str]:
         """What preprocessing makes of the image, and the hash of its file."""
-        sources = read_sources({contrast: path}, self.correct)
+        sources = read_sources({contrast: path}, self.corrections, self.align)
         data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
         return self.transform(data), sources.sha256[contrast]
 

@@ -6,6 +6,7 @@
     [_space-S]_stat-attentionFLAIR_desc-DT1w_statmap.nii.gz how much of that image comes from the source FLAIR
     _desc-D_features.tsv                                    codes of the sources' slices, a row for each
     _desc-code_T1w.json                                     code of the source T1w, which can be a target
+    _from-T1w_to-S_mode-image_xfm.txt                       how the source T1w came to the space S, as ITK has it
 
 D is "harmonized", or "encoded" for a table alone, or what else is to be seen at a glance, such as "meaningless". Beside
 each volume lies a JSON sidecar. Without a space an image lies on the subject's own grid. BIDS has no name for such maps
@@ -33,6 +34,7 @@ BIDS_IGNORED = (
     "*_statmap.json",
     "*_features.tsv",
     "*_features.json",
+    "*_xfm.txt",
     "*.html",
     "figures",
 )
@@ -71,6 +73,10 @@ class OutputNames:
     def code(self, source: str) -> Path:
         """The code of one source."""
         return self._anat / f"{self.job.name}_desc-code_{BIDS_SUFFIX[source]}.json"
+
+    def transform(self, source: str) -> Path:
+        """The motion of one source to the space of the working grid."""
+        return self._anat / f"{self.job.name}_from-{BIDS_SUFFIX[source]}_to-{GRID_SPACE}_mode-image_xfm.txt"
 
     @property
     def _anat(self) -> Path:

@@ -1,10 +1,11 @@
 """The images of one subject together: what must hold between files, and the stack that networks take."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,20 +18,36 @@ from .resampling import IDENTITY, to_working_grid
 # A field of view is compared with another by this many points along each axis.
 _LATTICE = 17
 
-# What makes of a native image a better one on the same grid.
+# What makes of a native image a better one at the same place.
 Correction = Callable[[NativeImage], NativeImage]
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """How images come to MNI152 space, by contrast: matrices (4, 4) of world coordinates, none where one lies there.
+
+    `found` is for sidecars.
+    """
+
+    to_mni: dict[str, np.ndarray] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+
+
+Align = Callable[[Mapping[str, NativeImage]], Aligned]
 
 
 @dataclass(frozen=True, eq=False)
 class Sources:
     """A subject's native images by contrast, as their files have them, and their `stack` (4, X, Y, Z) float32.
 
-    The stack is on the working grid. A missing contrast is 0 there, and False in `available` (4,).
+    The stack is on the working grid. A missing contrast is 0 there, and False in `available` (4,). `aligned` tells how
+    the images came there.
     """
 
     images: dict[str, NativeImage]
     stack: np.ndarray
     available: np.ndarray
+    aligned: Aligned
 
     @property
     def sha256(self) -> dict[str, str]:
@@ -38,12 +55,17 @@ class Sources:
         return {contrast: image.sha256 for contrast, image in self.images.items()}
 
 
-def read_sources(paths: Mapping[str, Path], correct: Correction | None = None) -> Sources:
-    """Read the images of a subject, which must lie in MNI152 space, `correct` each, and bring them to the grid."""
+def read_sources(
+    paths: Mapping[str, Path], corrections: Sequence[Correction] = (), align: Align | None = None
+) -> Sources:
+    """Read the images of a subject, correct each, and bring them to the grid; unaligned they must lie in MNI152."""
     images = read_images(paths)
     available = np.array([contrast in images for contrast in CONTRASTS])
-    corrected = images if correct is None else {contrast: correct(image) for contrast, image in images.items()}
-    return Sources(images, stack_images(corrected), available)
+    corrected = images
+    for correct in corrections:
+        corrected = {contrast: correct(image) for contrast, image in corrected.items()}
+    aligned = Aligned() if align is None else align(corrected)
+    return Sources(images, stack_images(corrected, aligned.to_mni), available, aligned)
 
 
 def read_images(paths: Mapping[str, Path]) -> dict[str, NativeImage]:

@@ -76,5 +76,7 @@ class ModulatedUNet(nn.Module):
             features = pair(avg_pool2d(features, 2), condition)
         for pair in self.up:
             features = pair(torch.cat([skips.pop(), self.enlarge(features)], dim=1), condition)
-        painted = (self.brightness(condition).unsqueeze(-1).unsqueeze(-1) * image[:, : self.anatomy]).sum(1, keepdim=True)
+        painted = (self.brightness(condition).unsqueeze(-1).unsqueeze(-1) * image[:, : self.anatomy]).sum(
+            1, keepdim=True
+        )
         return self.head(features) + painted

@@ -48,7 +48,8 @@ class Registered:
         if self.score < lowest_score:
             raise InputError(
                 f"{moving} must agree with {fixed} by at least {lowest_score:g} after registration, it does by"
-                f" {self.score:.4f} with {self.overlap:.0%} of the region in view"
+                f" {self.score:.4f} with {self.overlap:.0%} of the region in view;"
+                " leave it out, or register it yourself and give --registration none"
             )
 
 

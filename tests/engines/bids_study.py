@@ -36,7 +36,7 @@ def arguments(study: Path, target: Path, output: Path, *overlays: str, **changes
     """Those of a run that is quick because its method is."""
     files = [str(BUNDLE / "configs" / name) for name in ("inference.json", "method_mean_std.json", *overlays)]
     given = {"bids_dir": str(study), "target": str(target), "output_dir": str(output), "bundle_root": str(BUNDLE)}
-    return {"config_file": files, **given, **changes}
+    return {"config_file": files, "registration": "none", **given, **changes}
 
 
 def command_line(given: dict[str, Any]) -> list[str]:

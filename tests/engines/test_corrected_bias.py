@@ -50,13 +50,14 @@ def test_without_it_source_and_target_stay_uneven(runs):
     values, sidecar = runs[False]
     assert slope(values) > 0.4
     assert values.std() / values.mean() > 0.15
-    assert sidecar["Method"]["bias_correction"] is None
+    assert sidecar["Method"]["corrections"] == []
 
 
 def test_sources_are_corrected(runs):
     values, sidecar = runs[True]
     assert abs(slope(values)) < 0.05
-    assert sidecar["Method"]["bias_correction"] == {
+    (correction,) = sidecar["Method"]["corrections"]
+    assert correction == {
         "_target_": "scripts.transforms.bias_correction.BiasCorrection",
         "voxel_mm": 2.0,
         "iterations": [20, 20],

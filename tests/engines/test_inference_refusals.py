@@ -170,6 +170,7 @@ def arguments(folder: Path) -> dict[str, Any]:
         "target": str(folder / "target_T1w.nii.gz"),
         "output_dir": str(folder / "out"),
         "subject": "a",
+        "registration": "none",
     }
 
 

@@ -57,10 +57,12 @@ def write_image(path: Path, voxels: np.ndarray, affine: np.ndarray = AFFINE) -> 
 def harmonize(output_dir: Path, *overlays: str, **overrides: Any) -> Path:
     """Run configs/inference.json with `overlays` on it; return `output_dir`.
 
-    The network is the narrow one unless an overlay brings another method. Overrides that are None are left out.
+    The network is the narrow one unless an overlay brings another method, and images lie in MNI152 space. Overrides
+    that are None are left out.
     """
     files = [str(BUNDLE / "configs" / name) for name in ("inference.json", *overlays)]
     network = {} if any(name.startswith("method_") for name in overlays) else NARROW
-    given = {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", **network, **overrides}
+    general = {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", "registration": "none"}
+    given = {**general, **network, **overrides}
     monai.bundle.run(config_file=files, **{key: value for key, value in given.items() if value is not None})
     return output_dir
