@@ -1,7 +1,6 @@
 """configs/inference.json on scans that do not lie in MNI152 space; the registration itself is known beforehand."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel
@@ -9,25 +8,10 @@ import numpy as np
 import pytest
 
 from scripts.io.nifti import NativeImage
-from scripts.io.sources import Aligned
-from scripts.registration.pose import RIGID, make_pose, rigid_matrix
 from scripts.registration.transform_file import read_transform
 
+from .known_alignment import TO_SCANNER
 from .tiny_subjects import AFFINE, harmonize, write_ball, write_image
-
-TURN = make_pose((10, -15, 8), (30, -20, 12), RIGID)
-TO_SCANNER = rigid_matrix(TURN, TURN.new_zeros(3, 1))
-
-
-class KnownAlignment:
-    """Every image whose header is not MNI152's was turned and shifted like this."""
-
-    def __call__(self, images: Mapping[str, NativeImage]) -> Aligned:
-        moved = [contrast for contrast, image in images.items() if not np.array_equal(image.affine, AFFINE)]
-        return Aligned(
-            {contrast: np.linalg.inv(TO_SCANNER) for contrast in moved},
-            {contrast: {"to": "the MNI152 template", "score": 1.2, "overlap": 1.0} for contrast in moved},
-        )
 
 
 def double(image: NativeImage) -> NativeImage:
@@ -62,7 +46,7 @@ def run(folder: Path, output: Path, **overrides) -> Path:
         "target_contrast": "t1w",
         "subject": "a",
         "registration": None,
-        "alignment": {"_target_": "tests.engines.test_raw_scans.KnownAlignment"},
+        "alignment": {"_target_": "tests.engines.known_alignment.KnownAlignment"},
         **overrides,
     }
     return harmonize(output, "method_none.json", **given) / "sub-a" / "anat"
@@ -100,7 +84,7 @@ def test_the_sidecar_says_how_well_it_fits(anat):
     assert sidecar["Found"]["registration"] == {
         "t1w": {"to": "the MNI152 template", "score": 1.2, "overlap": 1.0},
     }
-    assert sidecar["Method"]["alignment"] == {"_target_": "tests.engines.test_raw_scans.KnownAlignment"}
+    assert sidecar["Method"]["alignment"] == {"_target_": "tests.engines.known_alignment.KnownAlignment"}
 
 
 def test_super_resolution_sees_every_image_before_anything_else(folder, tmp_path):

@@ -13,6 +13,7 @@ from .sheet import Cell, Row, draw_sheet
 
 LABELS = {"t1w": "T1w", "t2w": "T2w", "pd": "PDw", "flair": "FLAIR"}
 IMPUTED_COLOR = "#ffd24a"
+BRAIN_COLOR, WHITE_MATTER_COLOR = "#ffd24a", "#4fc3f7"
 
 Draw = Callable[[Plane, int], Cell]
 
@@ -75,6 +76,14 @@ def attention(comparison: Comparison) -> Markup | None:
         return None
     draws = {LABELS[name]: _colored(volume) for name, volume in comparison.attention.items()}
     return _side_by_side(comparison, draws, f"{comparison.contrast}: attention", widest=200)
+
+
+def registration(comparison: Comparison, brain: np.ndarray, white_matter: np.ndarray) -> Markup:
+    """Every source under the outlines of two maps (X, Y, Z) of the working grid, in the middle slices."""
+    maps = [(brain, BRAIN_COLOR), (white_matter, WHITE_MATTER_COLOR)]
+    lines = [(comparison.box.cut(volume), 0.5, color) for volume, color in maps]
+    draws = {LABELS[name]: _with_lines(volume, lines) for name, volume in comparison.sources.items()}
+    return _side_by_side(comparison, draws, f"{comparison.contrast}: registration")
 
 
 def thumbnail(comparison: Comparison) -> np.ndarray:

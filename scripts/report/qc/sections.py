@@ -6,12 +6,12 @@ import numpy as np
 
 from . import figures
 from .charts import AFTER, BEFORE, TARGET, Line, line_chart
-from .figures import LABELS
+from .figures import BRAIN_COLOR, LABELS, WHITE_MATTER_COLOR
 from .findings import anatomy, artifacts, attention
 from .markup import Markup, tag
 from .part import Figures, Part
 from .provenance import parameters
-from .section import explain, legend, section
+from .section import explain, legend, section, table
 
 Section = Callable[[Part, Figures], Markup | None]
 
@@ -102,6 +102,32 @@ def uncertainty(part: Part, shown: Figures) -> Markup | None:
     )
 
 
+def registration(part: Part, shown: Figures) -> Markup | None:
+    """The sources that were registered, under outlines of the template."""
+    found = part.sidecar["Found"].get("registration")
+    if not found:
+        return None
+    # Read where registration was, so that what it needs is there.
+    from ...io.mni152 import load_template
+
+    template = load_template()
+    picture = figures.registration(part.comparison, template.brain, template.white)
+    rows = [
+        [LABELS[name], LABELS.get(what["to"], what["to"]), f"{what['score']:.3f}", f"{what['overlap']:.0%}"]
+        for name, what in found.items()
+    ]
+    return section(
+        "Registration",
+        explain(
+            "Sources as they were brought to MNI152 space by turning and shifting, under outlines of the template. Its"
+            " midline, ventricles and lower edge must fit; sizes and folds of people differ."
+        ),
+        legend({"brain of the template": BRAIN_COLOR, "its white matter": WHITE_MATTER_COLOR}),
+        shown.show("registration", part.contrast, picture, "Middle slices."),
+        table(["source", "registered to", "mutual information", "brain in view"], rows, numbers={2, 3}),
+    )
+
+
 SECTIONS: Mapping[str, Section] = {
     "overview": overview,
     "slices": levels,
@@ -111,5 +137,6 @@ SECTIONS: Mapping[str, Section] = {
     "imputed": imputed,
     "uncertainty": uncertainty,
     "anatomy": anatomy,
+    "registration": registration,
     "parameters": parameters,
 }

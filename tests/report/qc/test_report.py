@@ -11,8 +11,10 @@ import pytest
 
 from scripts.errors import InputError
 from scripts.io.weights import save_weights, seed_weights
+from scripts.report.qc.figures import BRAIN_COLOR, WHITE_MATTER_COLOR
 from scripts.report.qc.report import QcReport
-from tests.engines.tiny_subjects import harmonize, narrow_network, write_ball
+from tests.engines.known_alignment import TO_SCANNER
+from tests.engines.tiny_subjects import AFFINE, harmonize, narrow_network, write_ball, write_image
 
 NAME = "sub-01_ses-02"
 BOTH = ("T1w", "T2w")
@@ -68,6 +70,17 @@ def judged(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         qc_report=True,
         **{"weights#paths": ["$@models_dir + '/model.pt'"], "report#viewer_megabytes": 0},
     )
+
+
+@pytest.fixture(scope="module")
+def raw(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output where the T1w came from the scanner."""
+    folder = tmp_path_factory.mktemp("raw")
+    voxels = np.asarray(nibabel.load(images["t1w"]).dataobj)
+    scan = write_image(folder / "sub-01_ses-02_T1w.nii.gz", voxels, TO_SCANNER @ AFFINE)
+    known = {"_target_": "tests.engines.known_alignment.KnownAlignment"}
+    sources = {"t1w": str(scan), "flair": str(images["flair"])}
+    return run_baseline(folder / "out", images, sources=sources, registration=None, alignment=known)
 
 
 def made_by_the_report(folder: Path) -> list[Path]:
@@ -211,3 +224,14 @@ def test_without_a_report_there_is_none_and_images_are_the_same(plain, images, t
     assert not made_by_the_report(without)
     (image,) = plain.rglob("*.nii.gz")
     np.testing.assert_array_equal(nibabel.load(image).dataobj, nibabel.load(without / image.relative_to(plain)).dataobj)
+
+
+def test_registered_sources_lie_under_the_outlines_of_the_template(raw, plain):
+    page = raw / f"{NAME}.html"
+    assert "Registration" in headings(page)
+    assert "Registration" not in headings(plain / f"{NAME}.html")
+    text = re.sub("<[^>]+>", " ", page.read_text(encoding="utf-8"))
+    assert re.search(r"T1w\s+the MNI152 template\s+1\.200\s+100%", text)
+    (figure,) = raw.rglob("*registration*.svg")
+    picture = figure.read_text(encoding="utf-8")
+    assert all(f'stroke="{color}"' in picture for color in (BRAIN_COLOR, WHITE_MATTER_COLOR))
