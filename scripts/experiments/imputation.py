@@ -1,0 +1,116 @@
+"""A contrast that was withheld, made from the others (HACA3+, section 4.2), beside regressions and a scan of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..baselines.nyul import NyulMatching
+from ..contrasts import CONTRASTS
+from ..engines.evaluation_work import ImageMetric
+from ..errors import InputError
+from ..inferers.triplanar import TriPlanarInferer
+from ..metrics.ssim import Similarity
+from ..training.slice_stream import Scan
+from .experiment import Experiment
+from .imputation_table import (
+    HACA3_PLUS,
+    MATCHED_REGRESSION,
+    OTHER_SCANNER,
+    REGRESSION,
+    ImputationRow,
+    imputation_markdown,
+)
+from .voxelwise_regression import VoxelwiseRegression
+
+SOURCES = ("t1w", "t2w", "flair")
+WITHHELD = "pd"
+_CHANNELS = [CONTRASTS.index(contrast) for contrast in SOURCES]
+_WANTED = CONTRASTS.index(WITHHELD)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Imputation(Experiment[ImputationRow]):
+    """Makes PD of a person's first visit from T1w, T2w and FLAIR of the second, which was to another scanner.
+
+    What the first scanner's images look like is known from another person: the network takes that one's PD as the
+    target, and regressions are fitted to that one's brain, where voxels of all contrasts are known. `degree` is that of
+    the regressions; one of them sees sources whose histograms are matched to that person's before. Intensities end at
+    `upper`, as at inference.
+    """
+
+    inferer: TriPlanarInferer
+    metrics: Mapping[str, ImageMetric]
+    degree: int = 3
+    upper: float = 5.0
+    significance: float = 0.05
+
+    name: ClassVar[str] = "imputation"
+    row: ClassVar[type] = ImputationRow
+    contrasts: ClassVar[Sequence[str]] = CONTRASTS
+    table_settings: ClassVar[Sequence[str]] = ("significance",)
+
+    def __post_init__(self) -> None:
+        """Refuse people whose first visits were not to one scanner."""
+        super().__post_init__()
+        plans = self.people.draw().subjects
+        scanners = {plan.visits[0].scanner for plan in plans}
+        if len(scanners) > 1 or len(plans) < 2:
+            raise InputError(
+                "`cohort` of people must have at least 2 subjects whose first visits are to one scanner,"
+                f" got {len(plans)} and {len(scanners)}"
+            )
+
+    def table(self, rows: Sequence[ImputationRow]) -> str:
+        """See `imputation_table.py`."""
+        return imputation_markdown(rows, self.significance)
+
+    @torch.inference_mode()
+    def measure(self, number: int) -> list[ImputationRow]:
+        """Impute one person's PD in each way, and compare."""
+        first, second = self.visits(number)
+        example, _ = self.visits((number + 1) % len(self.people.draw().subjects))
+        truth = first.volumes[_WANTED].clamp(max=self.upper)
+        images = {
+            OTHER_SCANNER: second.volumes[_WANTED].clamp(max=self.upper),
+            REGRESSION: self._regress(example, second, matched=False),
+            MATCHED_REGRESSION: self._regress(example, second, matched=True),
+            HACA3_PLUS: self._harmonize(example, second),
+        }
+        mask = first.mask.numpy()
+        about = (first.about["subject"], second.about["scanner"], first.about["scanner"])
+        return [
+            ImputationRow(*about, method, measure, float(found.value if isinstance(found, Similarity) else found))
+            for method, image in images.items()
+            for measure, metric in self.metrics.items()
+            for found in [metric(image.numpy(), truth.numpy(), mask)]
+        ]
+
+    def _harmonize(self, example: Scan, visit: Scan) -> Tensor:
+        present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
+        sources = visit.volumes.clamp(max=self.upper) * present[:, None, None, None]
+        target = example.volumes[_WANTED].clamp(max=self.upper).to(self.network.default_target.device)
+        code = self.network.encode_target(target[None, None], WITHHELD)
+        return self.inferer.harmonize(sources, self.network, [code], present)[0].image[0].cpu()
+
+    def _regress(self, example: Scan, visit: Scan, matched: bool) -> Tensor:
+        known, sources = example.volumes[_CHANNELS], visit.volumes[_CHANNELS]
+        if matched:
+            sources = _match_histograms(sources, known)
+        regression = VoxelwiseRegression(self.degree)
+        regression.fit(known[:, example.mask], example.volumes[_WANTED][example.mask])
+        image = torch.zeros_like(sources[0])
+        image[visit.mask] = regression(sources[:, visit.mask]).clamp(max=self.upper)
+        return image
+
+
+def _match_histograms(sources: Tensor, wanted: Tensor) -> Tensor:
+    """Each contrast of the `sources` (C, X, Y, Z) with the histogram of the `wanted` one."""
+    matching, matched = NyulMatching(), torch.zeros_like(sources)
+    for contrast, source, image, result in zip(SOURCES, sources, wanted, matched, strict=True):
+        stack = torch.zeros(1, len(CONTRASTS), *source.shape)
+        stack[0, CONTRASTS.index(contrast)] = source
+        result.copy_(matching(stack, matching.encode_target(image[None, None], contrast))[0, 0])
+    return matched
