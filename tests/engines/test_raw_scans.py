@@ -46,6 +46,7 @@ def run(folder: Path, output: Path, **overrides) -> Path:
         "target_contrast": "t1w",
         "subject": "a",
         "registration": None,
+        "correct_bias": False,
         "alignment": {"_target_": "tests.engines.known_alignment.KnownAlignment"},
         **overrides,
     }
