@@ -1,6 +1,7 @@
 """What a run leaves behind: a BIDS derivatives folder in which every output says where it comes from."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from ..registration.transform_file import write_transform
 from .output_folder import generated_by, refuse_foreign
 from .subjects import Subject
 from .targets import PreparedTarget
+
+logger = logging.getLogger(__name__)
 
 # By these an earlier output is recognised.
 MARKER = "dataset_description.json"
@@ -154,9 +157,8 @@ class Outputs:
         }
         sidecar = {
             **record,
-            # Voxels of the working grid are of 1 mm.
-            SKULL_STRIPPED: bool(np.count_nonzero(arrays["image"]) <= 1000 * self.largest_brain_ml),
-            FOUND: _found(subject, result, arrays, natives.get("image")),
+            SKULL_STRIPPED: self._is_skull_stripped(arrays["image"]),
+            FOUND: {**_found(subject, result, arrays, natives.get("image")), **self._compare_sources(subject)},
         }
         with refuse_full_or_read_only(volumes[-1].path):
             names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
@@ -171,6 +173,26 @@ class Outputs:
                     write_on_working_grid(volume.path, arrays[volume.what], title)
                 write_json(sidecar_path(volume.path), sidecar)
         return [volume.path for volume in volumes]
+
+    def _is_skull_stripped(self, volume: np.ndarray) -> bool:
+        # Voxels of the working grid are of 1 mm.
+        return bool(np.count_nonzero(volume) <= 1000 * self.largest_brain_ml)
+
+    def _compare_sources(self, subject: Subject) -> dict[str, Any]:
+        """Say where some sources show the head and others the brain alone, which is allowed but seldom meant."""
+        volumes = {c: subject.data["image"][CONTRASTS.index(c)].numpy(force=True) for c in subject.images}
+        brains = [contrast for contrast, volume in volumes.items() if self._is_skull_stripped(volume)]
+        heads = [contrast for contrast in volumes if contrast not in brains]
+        if not brains or not heads:
+            return {}
+        logger.warning(
+            "%s: %s show%s the head and %s the brain alone; outside the brain only the former can be used",
+            subject.job.name,
+            ", ".join(heads),
+            "s" * (len(heads) == 1),
+            ", ".join(brains),
+        )
+        return {"sources_without_skull": brains}
 
     def write_features(self, subject: Subject, features: Mapping[str, SliceFeatures]) -> None:
         """Write the table of one subject's codes; `features` are by the contrast of the target."""

@@ -13,7 +13,7 @@ from scripts.io.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.io.naming import GRID_SPACE
 from scripts.io.weights import save_weights, seed_weights
 
-from .tiny_subjects import AFFINE, SHAPE, harmonize, narrow_network, write_ball
+from .tiny_subjects import AFFINE, CENTER, SHAPE, harmonize, narrow_network, write_ball, write_image
 
 # Axes in another order, one of them reversed, and voxels of 1.5 x 1.5 x 1.2 mm.
 OBLIQUE = np.array([[0, 0, 1.2, -16], [-1.5, 0, 0, 10], [0, 1.5, 0, -8], [0, 0, 0, 1]])
@@ -265,3 +265,25 @@ def test_reference_decides_the_grid(images, tmp_path):
         reference="flair",
     )
     np.testing.assert_allclose(nibabel.load(next(output.rglob("*_T1w.nii.gz"))).affine, OBLIQUE, atol=1e-6)
+
+
+def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
+    places = np.indices(SHAPE) + AFFINE[:3, 3, None, None, None] - CENTER[:, None, None, None]
+    head = np.where(np.linalg.norm(places, axis=0) < 6, 100 + np.arange(SHAPE[2]), 0)
+    sources = {"t1w": str(images["t1w"]), "flair": str(write_image(tmp_path / "head_FLAIR.nii.gz", head))}
+    given = {"target": str(images["target_t1w"]), "target_contrast": "t1w", "subject": "01"}
+    found = []
+    # The ball has 0.27 ml, the head 0.9 ml.
+    for largest in (0.5, 5.0):
+        output = harmonize(
+            tmp_path / str(largest),
+            "method_none.json",
+            sources=sources,
+            **given,
+            **{"outputs#largest_brain_ml": largest},
+        )
+        (sidecar,) = output.rglob("*_T1w.json")
+        found.append(json.loads(sidecar.read_text())["Found"].get("sources_without_skull"))
+    assert found == [["t1w"], None]
+    words = "sub-01_ses-02: flair shows the head and t1w the brain alone; outside the brain only the former can be used"
+    assert "".join(capfd.readouterr()).count(words) == 1
