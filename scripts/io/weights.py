@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..networks.modulated_unet import ModulatedConv
+from ..networks.modulated_unet import ModulatedConv, ModulatedUNet
 from .whole_file import whole_file
 
 HOW_TO_GET_WEIGHTS = (
@@ -72,6 +72,8 @@ def seed_weights(network: nn.Module, seed: int) -> None:
             if isinstance(module, ModulatedConv):
                 # As strong as the features, scales would multiply from layer to layer.
                 module.modulation.weight.data *= 0.1
+            if isinstance(module, ModulatedUNet):
+                module.brightness.weight.data *= 0.1
 
 
 def read_checkpoint(path: Path | str) -> Any:
