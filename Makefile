@@ -43,7 +43,7 @@ weights: $(INSTALLED)
 	$(TRAIN) "['configs/train.json', 'configs/multi_gpu_train.json']" \
 		--artifact_weights output/training/artifact/artifact.pt --epochs 15 --steps 320 --batch_size 4 --validate#steps 12
 	$(BUNDLE_RUN) "['configs/train.json', 'configs/train_fusion.json']" \
-		--precision bf16 --people 4 --patches 64 --epochs 4 --validate#steps 1
+		--precision bf16 --people 8 --patches 64 --epochs 6 --validate#steps 2
 	$(BUNDLE_RUN) configs/release_weights.json
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets
