@@ -77,7 +77,7 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
         ({"session": "a b"}, "`session` must be letters and digits, as BIDS labels are, got `a b`"),
         ({"sources": {"t1w": "t1w.nii.gz", "pd": "t1w.nii.gz"}}, "`sources` must be different files, t1w and pd are"),
         ({"target": None}, "exactly one of `target` and `targets` must be given, got neither"),
-        ({"target": "site_9"}, "target `site_9` must be a name (these weights come with none), a code file (.json) or"),
+        ({"target": "site_9"}, "target `site_9` must be a name (siemens_1.5t, ge_3t, siemens_3t, philips_3t), a code"),
         (
             {"target": "pd.json", "target_contrast": "t1w"},
             "target `pd.json` is a code of pd and cannot be the target of",
