@@ -8,14 +8,12 @@ from itertools import product
 from typing import ClassVar
 
 import torch
-from monai.transforms.utils import generate_spatial_bounding_box
 from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..engines.evaluation_work import ImageMetric
 from ..errors import InputError
 from ..inferers.triplanar import TriPlanarInferer
-from ..metrics.ssim import Similarity
 from ..networks.attention import CodeAttention, ForegroundAttention, ScalarAttention
 from ..networks.haca3 import Haca3
 from .cropping import beyond_field_of_view
@@ -35,6 +33,7 @@ from .field_of_view_table import (
     FieldOfViewRow,
     field_of_view_markdown,
 )
+from .similarity import measure_inside
 
 SOURCES = ("t1w", "t2w", "flair")
 TARGET = CONTRASTS.index("t1w")
@@ -127,15 +126,8 @@ class FieldOfView(Experiment[FieldOfViewRow]):
         return [
             (method, name, reference, measure, value)
             for (name, region), (method, reference, wanted) in product(regions.items(), compared)
-            for measure, value in self._measure_inside(images[method], wanted, region).items()
+            for measure, value in measure_inside(self.metrics, images[method], wanted, region).items()
         ]
-
-    def _measure_inside(self, image: Tensor, reference: Tensor, region: Tensor) -> dict[str, float]:
-        # What lies outside the region's box changes no metric, and would take most of the time.
-        box = tuple(slice(*ends) for ends in zip(*generate_spatial_bounding_box(region[None]), strict=True))
-        arrays = [volume[box].numpy() for volume in (image, reference, region)]
-        results = {name: metric(*arrays) for name, metric in self.metrics.items()}
-        return {name: float(r.value if isinstance(r, Similarity) else r) for name, r in results.items()}
 
 
 def crop_of_person(number: int) -> Crop:

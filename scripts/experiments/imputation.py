@@ -12,7 +12,6 @@ from ..contrasts import CONTRASTS
 from ..engines.evaluation_work import ImageMetric
 from ..errors import InputError
 from ..inferers.triplanar import TriPlanarInferer
-from ..metrics.ssim import Similarity
 from ..training.slice_stream import Scan
 from .experiment import Experiment
 from .imputation_table import (
@@ -23,6 +22,7 @@ from .imputation_table import (
     ImputationRow,
     imputation_markdown,
 )
+from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
 
 SOURCES = ("t1w", "t2w", "flair")
@@ -79,13 +79,11 @@ class Imputation(Experiment[ImputationRow]):
             MATCHED_REGRESSION: self._regress(example, second, matched=True),
             HACA3_PLUS: self._harmonize(example, second),
         }
-        mask = first.mask.numpy()
         about = (first.about["subject"], second.about["scanner"], first.about["scanner"])
         return [
-            ImputationRow(*about, method, measure, float(found.value if isinstance(found, Similarity) else found))
+            ImputationRow(*about, method, measure, value)
             for method, image in images.items()
-            for measure, metric in self.metrics.items()
-            for found in [metric(image.numpy(), truth.numpy(), mask)]
+            for measure, value in measure_inside(self.metrics, image, truth, first.mask).items()
         ]
 
     def _harmonize(self, example: Scan, visit: Scan) -> Tensor:

@@ -36,15 +36,9 @@ def otsu_threshold(volume: Tensor, bins: int = 256, name: str = "the volume") ->
     return float(centers[np.argmax(lower * upper * (lower_mean - upper_mean) ** 2)])
 
 
-def remove_background(
-    volume: Tensor, radius: int = 20, bins: int = 256, name: str = "the volume", ceiling: float | None = None
-) -> Tensor:
-    """Set to 0 what lies outside the closing of the voxels (X, Y, Z) at or above Otsu's threshold.
-
-    Values above `ceiling` count as that: else bright fat can be a class of its own, and the brain in the lower one.
-    """
-    threshold = otsu_threshold(volume if ceiling is None else volume.clamp(max=ceiling), bins, name)
-    foreground = close_with_ball(volume >= threshold, radius)
+def remove_background(volume: Tensor, radius: int = 20, bins: int = 256, name: str = "the volume") -> Tensor:
+    """Set to 0 what lies outside the closing of the voxels (X, Y, Z) at or above Otsu's threshold."""
+    foreground = close_with_ball(volume >= otsu_threshold(volume, bins, name), radius)
     return torch.where(foreground, volume, 0)
 
 
@@ -59,7 +53,6 @@ class RemoveBackgroundd(MapTransform):
         keys: KeysCollection = "image",
         radius: int = 20,
         bins: int = 256,
-        ceiling: float | None = None,
         available_key: str = "available",
     ) -> None:
         """Check the arguments."""
@@ -68,10 +61,7 @@ class RemoveBackgroundd(MapTransform):
         if not (isinstance(bins, int) and bins >= 2):
             raise InputError(f"`bins` must be a whole number of at least 2, got {bins}")
         self.radius = radius
-        if ceiling is not None and not ceiling > 0:
-            raise InputError(f"`ceiling` must be above 0, got {ceiling}")
         self.bins = bins
-        self.ceiling = ceiling
         self.available_key = available_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -82,4 +72,4 @@ class RemoveBackgroundd(MapTransform):
         return result
 
     def _remove(self, volume: Tensor, name: str) -> Tensor:
-        return remove_background(volume, self.radius, self.bins, name, self.ceiling)
+        return remove_background(volume, self.radius, self.bins, name)

@@ -6,12 +6,11 @@ import numpy as np
 
 from scripts.io.nifti import NativeImage
 from scripts.io.sources import Aligned
-from scripts.registration.pose import RIGID, make_pose, rigid_matrix
 
+from ..registration.motions import motion
 from .tiny_subjects import AFFINE
 
-TURN = make_pose((10, -15, 8), (30, -20, 12), RIGID)
-TO_SCANNER = rigid_matrix(TURN, TURN.new_zeros(3, 1))
+TO_SCANNER = motion((10, -15, 8), (30, -20, 12))
 
 
 class KnownAlignment:

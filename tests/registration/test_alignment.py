@@ -11,21 +11,21 @@ import pytest
 from scripts.errors import InputError
 from scripts.io.nifti import NativeImage
 from scripts.registration.alignment import Alignment
-from scripts.registration.pose import RIGID, make_pose, rigid_matrix
 from scripts.registration.rigid import Registered
 from scripts.registration.template import load_template_brain
+
+from .motions import motion
 
 LOWEST = {"template": 1.1, "contrast": 1.2}
 SHAPE = (8, 9, 10)
 
 
-def motion(*turn_and_shift: float) -> np.ndarray:
-    pose = make_pose(turn_and_shift[:3], turn_and_shift[3:], RIGID)
-    return rigid_matrix(pose, pose.new_zeros(3, 1))
-
-
 # From the world of MNI152 to that of each image.
-TRUTH = {"t1w": motion(5, 0, 9, 10, -20, 3), "t2w": motion(0, 12, 1, 4, 5, -6), "flair": motion(-3, 2, 1, 0, 8, 1)}
+TRUTH = {
+    "t1w": motion((5, 0, 9), (10, -20, 3)),
+    "t2w": motion((0, 12, 1), (4, 5, -6)),
+    "flair": motion((-3, 2, 1), (0, 8, 1)),
+}
 
 
 @dataclass

@@ -15,7 +15,7 @@ from scripts.registration.alignment import Alignment
 from scripts.registration.template import load_template_brain
 from scripts.training.phantom_slices import PhantomSlices
 
-from .starts import Placed, furthest, placed, random_motions
+from .motions import Placed, furthest, placed, random_motions
 
 BUNDLE = Path(__file__).parents[2]
 # Of the brain's outline in mm, as far as a start may be from where another one ends.

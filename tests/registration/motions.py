@@ -1,9 +1,10 @@
-"""Random starts of a registration: the header of an image is turned and shifted, its voxels stay what they are."""
+"""Known motions: the header of an image is turned and shifted, its voxels stay what they are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from scripts.registration.pose import RIGID, make_pose, rigid_matrix
 from scripts.registration.rigid import Volume
@@ -19,6 +20,11 @@ class Placed:
     affine: np.ndarray
 
 
+def motion(turn_deg: Sequence[float], shift_mm: Sequence[float], center: Sequence[float] = (0, 0, 0)) -> np.ndarray:
+    """The matrix (4, 4) of a turn about a center and a shift."""
+    return rigid_matrix(make_pose(turn_deg, shift_mm, RIGID), torch.tensor(center, dtype=torch.float64)[:, None])
+
+
 def random_motions(count: int, seed: int) -> Iterator[np.ndarray]:
     """Matrices (4, 4): turns about any axis by up to 30 degrees, shifts in any direction by up to 40 mm."""
     rng = np.random.default_rng(seed)
@@ -26,13 +32,12 @@ def random_motions(count: int, seed: int) -> Iterator[np.ndarray]:
         axis, direction = rng.normal(size=3), rng.normal(size=3)
         turn = axis / np.linalg.norm(axis) * rng.uniform(0, LARGEST_TURN_DEG)
         shift = direction / np.linalg.norm(direction) * rng.uniform(0, LARGEST_SHIFT_MM)
-        pose = make_pose(turn, shift, RIGID)
-        yield rigid_matrix(pose, pose.new_zeros(3, 1))
+        yield motion(turn, shift)
 
 
-def placed(volume: Volume, motion: np.ndarray) -> Placed:
+def placed(volume: Volume, matrix: np.ndarray) -> Placed:
     """The volume, moved in the world."""
-    return Placed(volume.voxels, motion @ volume.affine)
+    return Placed(volume.voxels, matrix @ volume.affine)
 
 
 def furthest(matrix: np.ndarray, truth: np.ndarray, points: np.ndarray) -> float:
