@@ -6,10 +6,11 @@ voxels are copied. Elsewhere they are interpolated by cubic B-splines and clippe
 ring far into a background that was set to 0, and 0 means that nothing is there: where linear interpolation gives 0, all
 input voxels around being 0, so does this.
 
-The anti-alias rule: a voxel is taken to see a Gaussian whose full width at half maximum is its size, so its
-covariance is I / (8 ln 2) in its own units. The linear part L of the matrix makes that L L' / (8 ln 2) for an output
-voxel measured in input voxels, whose own I / (8 ln 2) the data have already. So axis i is first blurred by a Gaussian
-of variance ((L L')_ii - 1) / (8 ln 2) where that is positive: where the output samples more coarsely than the input.
+The anti-alias rule on the way there: a voxel is taken to see a Gaussian whose full width at half maximum is its size,
+so its covariance is I / (8 ln 2) in its own units. The linear part L of the matrix makes that L L' / (8 ln 2) for an
+output voxel measured in input voxels, whose own I / (8 ln 2) the data have already. So axis i is first blurred by a
+Gaussian of variance ((L L')_ii - 1) / (8 ln 2) where that is positive: where the output samples more coarsely than the
+input. On the way back nothing is blurred: what came from thick slices is as smooth as they are.
 
 A grid covers its voxels up to their faces, half a voxel around the outermost centers. Outside there is nothing, 0.
 """
@@ -55,7 +56,7 @@ def to_working_grid(image: NativeImage, to_mni: np.ndarray = IDENTITY, order: Or
 
     `order` 0, the nearest voxel without blurring, is for masks and labels.
     """
-    values, _ = _resample(image.voxels, _working_to_native(image, to_mni), GRID_SHAPE, order)
+    values, _ = _resample(image.voxels, _working_to_native(image, to_mni), GRID_SHAPE, order, anti_alias=True)
     return values
 
 
@@ -73,13 +74,18 @@ def _working_to_native(image: NativeImage, to_mni: np.ndarray) -> np.ndarray:
 
 
 def _resample(
-    voxels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], order: Order
+    voxels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], order: Order, anti_alias: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values of the output grid, float32, and where it lies outside the input grid."""
     if order not in (0, 3):
         raise InputError(f"`order` must be 0 or 3, got {order}")
     whole = _whole_voxel_map(matrix, shape)
-    values = _interpolate(voxels, matrix, shape, order) if whole is None else _copy(voxels, whole, shape)
+    if whole is not None:
+        values = _copy(voxels, whole, shape)
+    elif order == 0:
+        values = _itk_resample(voxels, matrix, shape, "NearestNeighbor")
+    else:
+        values = _interpolate(_blur(voxels, matrix[:3, :3]) if anti_alias else voxels, matrix, shape)
     outside = np.isnan(values)
     values[outside] = 0
     return values, outside
@@ -114,11 +120,9 @@ def _copy(voxels: np.ndarray, whole: np.ndarray, shape: tuple[int, ...]) -> np.n
     return values
 
 
-def _interpolate(voxels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], order: Order) -> np.ndarray:
+def _interpolate(voxels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Values at the places that `matrix` gives; NaN outside the input grid."""
-    if order == 0:
-        return _itk_resample(voxels, matrix, shape, "NearestNeighbor")
-    values = _itk_resample(_blur(voxels, matrix[:3, :3]), matrix, shape, "BSpline")
+    values = _itk_resample(voxels, matrix, shape, "BSpline")
     np.clip(values, voxels.min(), voxels.max(), out=values)
     values[_itk_resample(voxels, matrix, shape, "Linear") == 0] = 0
     return values
