@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..io.volumes import write_text
 
 # ITK's world is LPS, NIfTI's RAS.
-_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def write_transform(path: Path, to_reference: np.ndarray) -> None:
@@ -17,7 +17,7 @@ def write_transform(path: Path, to_reference: np.ndarray) -> None:
     `to_reference` (4, 4) takes NIfTI's world coordinates of the moving image to those of the reference. As ITK
     has it, the file holds the opposite: where in the moving image a point of the reference is found.
     """
-    matrix = _LPS @ np.linalg.inv(to_reference) @ _LPS
+    matrix = LPS @ np.linalg.inv(to_reference) @ LPS
     numbers = [*matrix[:3, :3].flatten(), *matrix[:3, 3]]
     lines = [
         "#Insight Transform File V1.0",
@@ -42,4 +42,4 @@ def read_transform(path: Path) -> np.ndarray:
     matrix = np.eye(4)
     matrix[:3, :3] = linear
     matrix[:3, 3] = translation + center - linear @ center
-    return np.linalg.inv(_LPS @ matrix @ _LPS)
+    return np.linalg.inv(LPS @ matrix @ LPS)

@@ -22,7 +22,7 @@ def format_mean(mean: float, sd: float = math.nan, decimals: int = 3, mark: str 
     return f"{mean:.{decimals}f}" + ("" if math.isnan(sd) else f" ± {sd:.{decimals}f}") + mark
 
 
-def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table whose first column is text and whose other columns are numbers."""
-    rule = ["---"] + ["---:"] * (len(heads) - 1)
+def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]], text_columns: int = 1) -> str:
+    """A table whose first columns are text and whose other columns are numbers."""
+    rule = ["---"] * text_columns + ["---:"] * (len(heads) - text_columns)
     return "\n".join("| " + " | ".join(line) + " |" for line in [heads, rule, *lines]) + "\n"

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from scripts.bench.known_motions import motion
 from scripts.io.nifti import NativeImage
 from scripts.io.sources import Aligned
 
-from ..registration.motions import motion
 from .tiny_subjects import AFFINE
 
 TO_SCANNER = motion((10, -15, 8), (30, -20, 12))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
+from scripts.bench.known_motions import motion
 from scripts.errors import InputError
 from scripts.io.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.io.nifti import NativeImage, read_image
 from scripts.io.resampling import to_native_grid, to_working_grid
 
-from ..registration.motions import motion
 from .bumps import CENTER, MIDDLE, Grid, bumps, center_of_mass, correlation, turned, world_of
 
 COINCIDING = {
@@ -237,7 +237,7 @@ FINE_SCANS = (
 def round_trip_psnr(image: NativeImage) -> float:
     """Of the brighter four fifths of what is not 0, whose 99.5th percentile is the range, after a turn and back."""
     center = image.affine[:3, :3] @ (np.array(image.voxels.shape) / 2) + image.affine[:3, 3]
-    turn = motion((8, -6, 10), np.array([0, -20, 18]) - center, center)
+    turn = motion((8, -6, 10), (np.array([0, -20, 18]) - center).tolist(), center)
     result = to_native_grid(to_working_grid(image, turn), image, turn)
     shown = ~result.outside & (image.voxels > np.percentile(image.voxels[image.voxels > 0], 20))
     expected, error = image.voxels[shown], (result.voxels - image.voxels)[shown]

@@ -8,13 +8,12 @@ import nibabel
 import numpy as np
 import pytest
 
+from scripts.bench.known_motions import motion
 from scripts.errors import InputError
 from scripts.io.nifti import NativeImage
 from scripts.registration.alignment import Alignment
 from scripts.registration.rigid import Registered
 from scripts.registration.template import load_template_brain
-
-from .motions import motion
 
 LOWEST = {"template": 1.1, "contrast": 1.2}
 SHAPE = (8, 9, 10)

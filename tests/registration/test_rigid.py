@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.bench.known_motions import furthest, motion
 from scripts.errors import InputError
 from scripts.registration.rigid import Registered, RigidRegistration
-
-from .motions import furthest, motion
 
 CENTER = (5.0, -5.0, 10.0)
 SHAPE = (48, 50, 46)

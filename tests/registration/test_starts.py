@@ -1,21 +1,16 @@
 """Registration from afar: phantoms, where the truth is known, and real scans, where starts must agree."""
 
-import json
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
-from scripts.contrasts import CONTRASTS
-from scripts.io.grid import GRID_AFFINE
+from scripts.bench.known_motions import Placed, furthest, placed, random_motions
+from scripts.bench.registration import examples
 from scripts.io.nifti import read_image
 from scripts.registration.alignment import Alignment
 from scripts.registration.template import load_template_brain
-from scripts.training.phantom_slices import PhantomSlices
-
-from .motions import Placed, furthest, placed, random_motions
 
 BUNDLE = Path(__file__).parents[2]
 # Of the brain's outline in mm, as far as a start may be from where another one ends.
@@ -39,24 +34,12 @@ def alignment() -> Alignment:
     return parser.get_parsed_content("alignment")
 
 
-def whole_heads(people: int) -> PhantomSlices:
-    designs = json.loads((BUNDLE / "configs" / "simulate.json").read_text())["designs"]
-    treat = {**designs["treat"], "head_share": 1.0}
-    return PhantomSlices({"treat": treat}, cohort="treat", subjects=people, scanners_per_subject=2, seed=3)
-
-
 def errors_of_phantoms(alignment: Alignment, people: int, starts: int) -> list[tuple[float, float]]:
-    """Error and score of contrasts and sessions of people with heads, registered to the T1w of the first session."""
+    """Error and score of each example."""
     found = []
-    for number, visits in enumerate(whole_heads(people).scans(1, 1)):
-        first, second = visits
-        brain = GRID_AFFINE[:3, :3] @ np.argwhere(first.mask.numpy())[::50].T + GRID_AFFINE[:3, 3:]
-        fixed = Placed(first.volumes[0].numpy(), GRID_AFFINE)
-        moving = [(first, 1), (first, 2), (first, 3), *((second, channel) for channel in range(len(CONTRASTS)))]
-        for (visit, channel), motion in zip(cycle(moving), random_motions(starts, seed=number), strict=False):
-            scan = Placed(visit.volumes[channel].numpy(), motion @ GRID_AFFINE)
-            registered = alignment.registration(fixed, scan, brain)
-            found.append((furthest(registered.matrix, motion, brain), registered.score))
+    for example in examples(people, starts):
+        registered = alignment.registration(example.fixed, example.moving, example.points)
+        found.append((furthest(registered.matrix, example.motion, example.points), registered.score))
     return found
 
 

@@ -25,3 +25,4 @@ def test_formats_what_is_defined() -> None:
 
 def test_table() -> None:
     assert markdown_table(["method", "n"], [["nyul", "4"]]) == "| method | n |\n| --- | ---: |\n| nyul | 4 |\n"
+    assert markdown_table(["id", "is"], [], text_columns=2) == "| id | is |\n| --- | --- |\n"

@@ -32,7 +32,7 @@ def random_motions(count: int, seed: int) -> Iterator[np.ndarray]:
         axis, direction = rng.normal(size=3), rng.normal(size=3)
         turn = axis / np.linalg.norm(axis) * rng.uniform(0, LARGEST_TURN_DEG)
         shift = direction / np.linalg.norm(direction) * rng.uniform(0, LARGEST_SHIFT_MM)
-        yield motion(turn, shift)
+        yield motion(turn.tolist(), shift.tolist())
 
 
 def placed(volume: Volume, matrix: np.ndarray) -> Placed:
