@@ -1,0 +1,55 @@
+"""Every command of docs/guide.md, with the shipped weights, on tiny images of the names that it speaks of."""
+
+import re
+import shlex
+from pathlib import Path
+
+import fire
+import monai.bundle
+import pytest
+
+from .engines.bids_study import write_study
+from .engines.tiny_subjects import BUNDLE, write_ball
+
+GUIDE = (BUNDLE / "docs" / "guide.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
+# The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds; nothing to register.
+FOR_TINY_IMAGES = {
+    "preprocessing#transforms#0#percentile": "99.999",
+    "preprocessing#transforms#1#radius": "1",
+    "network_def#target_slices": "4",
+    "registration": "none",
+    # The folder of the commands has only a link to it.
+    "bundle_root": str(BUNDLE),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "configs").symlink_to(BUNDLE / "configs")
+    for seed, name in enumerate(("sub-01_T1w", "sub-01_T2w", "sub-01_FLAIR", "reference_T1w", "reference_T2w")):
+        write_ball(tmp_path / f"{name}.nii.gz", seed)
+    (tmp_path / "subjects.csv").write_text("subject,t1w,flair\n01,sub-01_T1w.nii.gz,sub-01_FLAIR.nii.gz\n")
+    write_study(tmp_path / "study", people=2)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) >= 8
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=range(len(COMMANDS)))
+def test_a_command_does_what_it_says(folder, command):
+    python, m, module, *words = shlex.split(command.replace("\\\n", " "))
+    assert (python, m, module) == ("python", "-m", "monai.bundle")
+    before = {*folder.rglob("*")}
+    for name, value in FOR_TINY_IMAGES.items():
+        if f"--{name}" not in words:
+            words += [f"--{name}", value]
+    if "--output_dir" not in words:
+        words += ["--output_dir", "harmonized"]
+    fire.Fire({"run": monai.bundle.run}, command=words)
+    made = [path.name for path in {*folder.rglob("*")} - before]
+    assert any("desc-harmonized" in name or "desc-encoded" in name for name in made)
+    assert not any("failed" in path.read_text() for path in folder.rglob("status.csv"))
