@@ -35,15 +35,24 @@ $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
 $(SIMULATED): | $(INSTALLED)
 	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --correct_bias $(CORRECT_BIAS) --output_dir $(OUTPUT)/cohort
 
-# The weights that ship, from nothing, on two CPU cores: about two and a half hours.
+# The weights that ship, from nothing, on two CPU cores: about four hours. First brains alone, then heads among them.
 weights: TRAIN := OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc_per_node 2 -m monai.bundle run --precision bf16 --config_file
 weights: $(INSTALLED)
 	$(TRAIN) "['configs/train.json', 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
-		--epochs 6 --steps 300 --batch_size 12
+		--head_share 0 --epochs 6 --steps 300 --batch_size 12
+	$(TRAIN) "['configs/train.json', 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
+		--artifact_weights output/training/artifact/artifact.pt --output_dir output/training/artifact_heads \
+		--epochs 2 --steps 250 --batch_size 12 --learning_rate 0.001
 	$(TRAIN) "['configs/train.json', 'configs/multi_gpu_train.json']" \
-		--artifact_weights output/training/artifact/artifact.pt --epochs 15 --steps 320 --batch_size 4 --validate#steps 12
+		--artifact_weights output/training/artifact/artifact.pt \
+		--head_share 0 --epochs 15 --steps 320 --batch_size 4 --validate#steps 12
+	$(TRAIN) "['configs/train.json', 'configs/multi_gpu_train.json']" \
+		--artifact_weights output/training/artifact_heads/artifact.pt \
+		--initial_weights output/training/harmonizer/model.pt --output_dir output/training/harmonizer_heads \
+		--epochs 9 --steps 320 --batch_size 4 --validate#steps 12 --learning_rate 0.0008
 	$(BUNDLE_RUN) "['configs/train.json', 'configs/train_fusion.json']" \
-		--precision bf16 --people 8 --patches 64 --epochs 6 --validate#steps 2
+		--initial_weights output/training/harmonizer_heads/model.pt \
+		--precision bf16 --people 8 --patches 96 --epochs 5 --validate#steps 4
 	$(BUNDLE_RUN) configs/release_weights.json
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets

@@ -54,12 +54,10 @@ class KeepingFusion(NetworkFusion):
 
     plane: torch.Tensor
 
-    def __call__(
-        self, planes: Sequence[torch.Tensor], sources: torch.Tensor, field_of_view: int, precision: str
-    ) -> torch.Tensor:
+    def __call__(self, planes: Sequence[torch.Tensor], field_of_view: int, precision: str) -> torch.Tensor:
         """Fuse."""
         self.plane = planes[0]
-        return super().__call__(planes, sources, field_of_view, precision)
+        return super().__call__(planes, field_of_view, precision)
 
 
 class Clock:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import instance_norm, leaky_relu_, pad
 
-from ..networks.fusion import LEAK, FusionNet, SourceFusionNet
+from ..networks.fusion import LEAK, FusionNet, PlaneFusionNet
 from ..transforms.intensity_scale import scale_by_percentile
 from ..transforms.orientations import cube_margins
 from .precision import PRECISIONS
@@ -21,47 +21,47 @@ class Fusion(ABC):
     """Makes one volume of three planes."""
 
     @abstractmethod
-    def __call__(self, planes: Sequence[Tensor], sources: Tensor, field_of_view: int, precision: str) -> Tensor:
-        """Three planes (X, Y, Z) and the sources (4, X, Y, Z), 0 where they show nothing, to one volume (X, Y, Z)."""
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
+        """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
 
 
 class MedianFusion(Fusion):
     """The median of the planes at each voxel."""
 
-    def __call__(self, planes: Sequence[Tensor], sources: Tensor, field_of_view: int, precision: str) -> Tensor:
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
         """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
         return torch.stack(list(planes)).median(0).values
 
 
 class KeepingFusion(MedianFusion):
-    """The median, which keeps the planes that it is made of."""
+    """The median, which keeps the planes that each volume is made of."""
 
-    planes: Sequence[Tensor] = ()
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
 
-    def __call__(self, planes: Sequence[Tensor], sources: Tensor, field_of_view: int, precision: str) -> Tensor:
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
         """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
-        self.planes = planes
-        return super().__call__(planes, sources, field_of_view, precision)
+        self.kept.append(torch.stack(list(planes)))
+        return super().__call__(planes, field_of_view, precision)
 
 
-class SourceFusion(Fusion):
-    """A fusion net that sees the sources too, in the box around what they show.
+class PlaneFusion(Fusion):
+    """A fusion net without normalisation, in the box around what the planes show.
 
     It works through `slab` layers of the box at a time, since the features of all at once would take gigabytes.
     """
 
-    def __init__(self, network: SourceFusionNet, slab: int = 16) -> None:
+    def __init__(self, network: PlaneFusionNet, slab: int = 16) -> None:
         self.network = network
         self.slab = slab
 
-    def __call__(self, planes: Sequence[Tensor], sources: Tensor, field_of_view: int, precision: str) -> Tensor:
-        """Three planes (X, Y, Z) and the sources (4, X, Y, Z) to one volume (X, Y, Z)."""
-        network = _in_precision(self.network, precision, sources.device)
-        box = _box(sources.any(0), margin=network.reach)
-        volumes = [torch.stack([plane[box] for plane in planes])[None], sources[:, *box][None]]
-        volumes = [volume.to(PRECISIONS[precision]) for volume in volumes]
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
+        """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
+        network = _in_precision(self.network, precision, planes[0].device)
+        box = _box(torch.stack([plane != 0 for plane in planes]).any(0), margin=network.reach)
+        volumes = torch.stack([plane[box] for plane in planes])[None].to(PRECISIONS[precision])
         fused = torch.zeros_like(planes[0])
-        fused[box] = in_slabs(network, volumes, network.reach, self.slab)[0, 0].to(fused.dtype)
+        fused[box] = in_slabs(network, [volumes], network.reach, self.slab)[0, 0].to(fused.dtype)
         return fused
 
 
@@ -75,7 +75,7 @@ class NetworkFusion(Fusion):
         self.network = network
         self.slab = slab
 
-    def __call__(self, planes: Sequence[Tensor], sources: Tensor, field_of_view: int, precision: str) -> Tensor:
+    def __call__(self, planes: Sequence[Tensor], field_of_view: int, precision: str) -> Tensor:
         """Three planes (X, Y, Z) to one volume (X, Y, Z)."""
         shape, dtype = planes[0].shape, PRECISIONS[precision]
         network = _in_precision(self.network, precision, planes[0].device)

@@ -100,10 +100,7 @@ class TriPlanarInferer(HarmonizationInferer):
         channels = _channels(image, available)
         seen = see(network, image[channels])
         passes = self._passes(seen, network, targets)
-        shown = _all_channels(seen.sources * seen.foreground, channels)
-        results = [
-            self._result(passes, index, channels, seen.visible[None], shown, network) for index in range(len(targets))
-        ]
+        results = [self._result(passes, index, channels, seen.visible[None], network) for index in range(len(targets))]
         foreground = _all_channels(seen.foreground, channels)
         return [replace(result, foreground=foreground) for result in results]
 
@@ -130,10 +127,10 @@ class TriPlanarInferer(HarmonizationInferer):
                 size //= 2
 
     def _result(
-        self, passes: list[PlanePass], index: int, channels: Tensor, visible: Tensor, shown: Tensor, network: Haca3
+        self, passes: list[PlanePass], index: int, channels: Tensor, visible: Tensor, network: Haca3
     ) -> Harmonized:
         planes = [plane.images[index] for plane in passes]
-        image = self.fusion(planes, shown, network.field_of_view, self.precision)[None]
+        image = self.fusion(planes, network.field_of_view, self.precision)[None]
         attention = [plane.attention[index] for plane in passes if plane.attention is not None]
         variances = [plane.variance[index] for plane in passes if plane.variance is not None]
         uncertainty = None

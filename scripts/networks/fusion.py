@@ -1,6 +1,6 @@
 """3D networks that make one volume of the three that were decoded in axial, coronal and sagittal slices.
 
-HACA3's sees these three alone. What anatomy in five classes cannot hold, the sources show: the other one sees them too.
+HACA3's normalises its features over a whole cube; the other one normalises nothing.
 """
 
 from itertools import pairwise
@@ -30,18 +30,17 @@ class FusionNet(nn.Module):
         return self.merge(torch.cat([volumes, self.features(volumes)], dim=1))
 
 
-class SourceFusionNet(nn.Module):
-    """The mean of the planes, and what neighbouring voxels of planes and sources say beside it.
+class PlaneFusionNet(nn.Module):
+    """The median of the planes, and what neighbouring voxels of all of them say beside it.
 
-    (B, 3 + 4, X, Y, Z) -> (B, 1, X, Y, Z), never negative; sources are 0 where they show nothing. There is no
-    normalisation, so that a voxel depends on those within `reach` of it alone. It starts as the mean.
+    (B, 3, X, Y, Z) -> (B, 1, X, Y, Z), never negative. There is no normalisation, so that a voxel depends on those
+    within `reach` of it alone. It starts as the median.
     """
 
-    def __init__(self, planes: int = 3, sources: int = 4, base: int = 16, layers: int = 3) -> None:
+    def __init__(self, planes: int = 3, base: int = 16, layers: int = 3) -> None:
         super().__init__()
-        self.planes = planes
         self.reach = layers
-        widths = [planes + sources, *[base] * (layers - 1)]
+        widths = [planes + 1, *[base] * (layers - 1)]
         hidden = [_unnormalized_block(i, o) for i, o in pairwise(widths)]
         last = nn.Conv3d(base, 1, 3, padding=1)
         nn.init.zeros_(last.weight)
@@ -49,8 +48,10 @@ class SourceFusionNet(nn.Module):
         self.correction = nn.Sequential(*hidden, last)
 
     def forward(self, volumes: Tensor) -> Tensor:
-        """One volume of planes and sources."""
-        return (volumes[:, : self.planes].mean(1, keepdim=True) + self.correction(volumes)).relu()
+        """One volume of those of all planes."""
+        median = volumes.median(dim=1, keepdim=True).values
+        # How planes differ says more than how bright they are, and nothing of which contrast it is.
+        return (median + self.correction(torch.cat([volumes - median, median], dim=1))).relu()
 
 
 def _unnormalized_block(inputs: int, outputs: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""The third stage: the fusion net learns to make one volume of three planes and the sources."""
+"""The third stage: the fusion net learns to make one volume of three planes."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from ignite.engine import Engine
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..inferers.fusing import SourceFusion
-from ..networks.fusion import SourceFusionNet
+from ..inferers.fusing import PlaneFusion
+from ..networks.fusion import PlaneFusionNet
 
 
 class FusionStage(nn.Module):
     """Makes losses of a batch of `FusionVolumes`; a voxel outside `mask` has the weight `outside_mask`."""
 
-    def __init__(self, network: SourceFusionNet, outside_mask: float = 0.25) -> None:
+    def __init__(self, network: PlaneFusionNet, outside_mask: float = 0.25) -> None:
         super().__init__()
         self.network = network
         self.outside_mask = outside_mask
 
     def forward(self, batch: dict[str, Any], iteration: int) -> dict[str, Tensor]:
         """The losses by name."""
-        fused = self.network(torch.cat([batch["planes"], batch["sources"]], dim=1)).float()
+        fused = self.network(batch["planes"]).float()
         error = functional.l1_loss(fused, batch["target"], reduction="none")
         weight = batch["visible"] * (batch["mask"] + self.outside_mask * (1 - batch["mask"]))
         total = (error * weight).sum() / weight.sum()
@@ -31,16 +31,15 @@ class FusionStage(nn.Module):
 class FuseVolumes:
     """An evaluator's iteration: the fused volume of a batch of one as `pred`, the median of its planes as `median`."""
 
-    def __init__(self, network: SourceFusionNet) -> None:
+    def __init__(self, network: PlaneFusionNet) -> None:
         self.network = network
-        self.fusion = SourceFusion(network)
+        self.fusion = PlaneFusion(network)
 
     def __call__(self, engine: Engine, batch: dict[str, Any]) -> dict[str, Any]:
-        """Fuse `planes` (1, 3, X, Y, Z) and `sources` (1, 4, X, Y, Z)."""
+        """Fuse `planes` (1, 3, X, Y, Z)."""
         self.network.eval()
         device = next(self.network.parameters()).device
-        planes, sources = batch["planes"][0].to(device), batch["sources"][0].to(device)
         with torch.inference_mode():
-            fused = self.fusion(list(planes), sources, 0, "fp32").cpu()
+            fused = self.fusion(list(batch["planes"][0].to(device)), 0, "fp32").cpu()
         median = batch["planes"].median(1, keepdim=True).values
         return {**batch, "pred": fused * batch["visible"], "median": median * batch["visible"]}

@@ -22,18 +22,18 @@ from .phantom_slices import PhantomSlices
 from .slice_stream import check_whole, share_of_worker
 from .tasks import draw_artifact
 
-VOLUMES = ("planes", "sources", "target", "visible", "mask")
+PERSON, CONTRAST = ("visible", "mask"), ("planes", "target")
 
 
 class FusionVolumes(EpochDataset):
-    """The first `number` of the people, each harmonized from the first visit to one contrast of the second, whose scan
-    is the truth.
+    """The first `number` of the people, each harmonized from the first visit to all contrasts of the second, whose
+    scans are the truth.
 
-    Contrasts are dropped and degraded as in `HarmonizationTaskd`. An example holds `planes` (3, X, Y, Z), `sources`
-    (4, X, Y, Z), 0 where they show nothing, and `target`, `visible`, where a source shows something, and `mask`, the
-    brain, each (1, X, Y, Z), and names. One takes the harmonizer a minute, so they are kept in `folder` for as long as
-    they are of the same network. Every epoch has all of them in another order: each whole, or as `patches` of
-    `patch_size` voxels a side around places in the brain.
+    Sources are dropped and degraded as in `HarmonizationTaskd`. An example holds `planes` (3, X, Y, Z), and `target`,
+    `visible`, where a source shows something, and `mask`, the brain, each (1, X, Y, Z), and names. A person takes the
+    harmonizer minutes, so they are kept in `folder` for as long as they are of the same network. Every epoch has all of
+    them in another order: each whole, in one of its contrasts, or as `patches` of `patch_size` voxels a side around
+    places in the brain, each of a contrast at random.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class FusionVolumes(EpochDataset):
         number: int = 16,
         patches: int = 0,
         patch_size: int = 64,
-        target_dropout: float = 0.5,
         contrast_dropout: float = 0.5,
         degraded: float = 0.2,
         upper: float = 5.0,
@@ -62,7 +61,6 @@ class FusionVolumes(EpochDataset):
         self.number = number
         self.patches = patches
         self.patch_size = patch_size
-        self.target_dropout = target_dropout
         self.contrast_dropout = contrast_dropout
         self.degraded = degraded
         self.artifact = RandomArtifactd("image")
@@ -75,59 +73,65 @@ class FusionVolumes(EpochDataset):
         order = np.random.default_rng(derive_seed(self.seed, "order", self.epoch)).permutation(self.number)
         first, step = share_of_worker(self.process, self.processes)
         for number in order[first::step]:
-            example = self.example(int(number))
             if self.patches:
-                yield from self._cut(example, rng)
+                yield from self._cut(self.person(int(number)), rng)
             else:
-                yield example
+                yield self.example(int(number))
 
     def example(self, number: int) -> dict[str, Any]:
-        """One person's example, counted from 0."""
-        path = self.folder / f"{number:04d}.pt"
-        example = read_checkpoint(path) if path.exists() else {}
-        made_by = state_sha256(self.network)
-        if example.get("made_by") != made_by:
-            example = {**self._make(number), "made_by": made_by}
-            save_weights(example, path)
-        return {**example, **{name: example[name].float() for name in VOLUMES}}
+        """A whole one of the person with this number, counted from 0; neighbours differ in contrast."""
+        person = self.person(number)
+        contrasts = list(person["contrasts"])
+        return _of_contrast(person, contrasts[number % len(contrasts)])
 
-    def _cut(self, example: dict[str, Any], rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    def person(self, number: int) -> dict[str, Any]:
+        """All that is kept of a person: volumes and, by contrast, under `contrasts`, further ones."""
+        path = self.folder / f"{number:04d}.pt"
+        person = read_checkpoint(path) if path.exists() else {}
+        made_by = state_sha256(self.network)
+        if person.get("made_by") != made_by:
+            person = {**self._make(number), "made_by": made_by}
+            save_weights(person, path)
+        return person
+
+    def _cut(self, person: dict[str, Any], rng: np.random.Generator) -> Iterator[dict[str, Any]]:
         """Patches around random places of the brain, moved inwards where they would not fit."""
-        shape = np.array(example["mask"].shape[1:])
+        shape = np.array(person["mask"].shape[1:])
         sizes = np.minimum(self.patch_size, shape)
-        places = example["mask"][0].nonzero().numpy()
+        places = person["mask"][0].nonzero().numpy()
         for place in places[rng.integers(len(places), size=self.patches)]:
             start = np.clip(place - sizes // 2, 0, shape - sizes)
             patch = tuple(slice(first, first + size) for first, size in zip(start, sizes, strict=True))
-            yield {**example, **{name: example[name][:, *patch] for name in VOLUMES}}
+            yield _of_contrast(person, str(rng.choice(list(person["contrasts"]))), patch)
 
     def _make(self, number: int) -> dict[str, Any]:
         """In half precision, which takes half the space."""
-        person = next(islice(self.people.scans(1, 1), number, None))
-        visit, other = islice(person, 2)
+        visit, other = islice(next(islice(self.people.scans(1, 1), number, None)), 2)
         rng = np.random.default_rng(derive_seed(self.seed, "fusion", visit.seed))
-        contrast = int(rng.choice(other.available.nonzero().flatten().tolist()))
-        sources = self._draw_sources(visit.volumes, visit.available, contrast, rng)
-        available = sources.flatten(1).any(1).float()
-        target = other.volumes[contrast, None].clamp(max=self.upper)
+        sources = self._draw_sources(visit.volumes, visit.available, rng)
+        channels = other.available.nonzero().flatten().tolist()
+        targets = other.volumes[channels].clamp(max=self.upper)
+        device = self.network.default_target.device
         with torch.inference_mode():
-            code = self.network.encode_target(target[None].to(self.network.default_target.device), CONTRASTS[contrast])
+            codes = [
+                self.network.encode_target(target[None, None].to(device), CONTRASTS[channel])
+                for channel, target in zip(channels, targets, strict=True)
+            ]
         self.inferer.fusion = fusion = KeepingFusion()
-        self.inferer.harmonize(sources, self.network, [code], available)
-        foreground = self.network.foreground(sources)
-        volumes = {
-            "planes": torch.stack(list(fusion.planes)).cpu(),
-            "sources": sources * foreground,
-            "target": target,
-            "visible": foreground.any(0, keepdim=True),
-            "mask": visit.mask[None],
+        self.inferer.harmonize(sources, self.network, codes, sources.flatten(1).any(1).float())
+        return {
+            "visible": self.network.foreground(sources).any(0, keepdim=True).half(),
+            "mask": visit.mask[None].half(),
+            "contrasts": {
+                CONTRASTS[channel]: {"planes": planes.cpu().half(), "target": target[None].half()}
+                for channel, planes, target in zip(channels, fusion.kept, targets, strict=True)
+            },
+            **visit.about,
         }
-        return {**{name: volumes[name].half() for name in VOLUMES}, **visit.about, "contrast": CONTRASTS[contrast]}
 
-    def _draw_sources(self, volumes: Tensor, available: Tensor, contrast: int, rng: np.random.Generator) -> Tensor:
+    def _draw_sources(self, volumes: Tensor, available: Tensor, rng: np.random.Generator) -> Tensor:
         """What is left of a visit's contrasts (4, X, Y, Z), at least one, some of them with an artifact."""
-        dropout = np.where(np.arange(len(CONTRASTS)) == contrast, self.target_dropout, self.contrast_dropout)
-        kept = (available.numpy() > 0) & (rng.random(len(CONTRASTS)) >= dropout)
+        kept = (available.numpy() > 0) & (rng.random(len(CONTRASTS)) >= self.contrast_dropout)
         if not kept.any():
             kept[rng.choice(available.nonzero().flatten().tolist())] = True
         sources = torch.zeros_like(volumes)
@@ -137,3 +141,13 @@ class FusionVolumes(EpochDataset):
                 image = torch.as_tensor(apply_artifact(image, draw_artifact(self.artifact, rng, image)))
             sources[index] = image[0].clamp(max=self.upper)
         return sources
+
+
+def _of_contrast(person: dict[str, Any], contrast: str, patch: tuple[slice, ...] = ()) -> dict[str, Any]:
+    """An example of one contrast, or a patch of it."""
+    names = {name: value for name, value in person.items() if isinstance(value, str)}
+    volumes = {
+        **{name: person[name] for name in PERSON},
+        **{name: person["contrasts"][contrast][name] for name in CONTRAST},
+    }
+    return {**{name: volume[:, *patch].float() for name, volume in volumes.items()}, **names, "contrast": contrast}

@@ -1,6 +1,6 @@
 import torch
 
-from scripts.networks.fusion import FusionNet, SourceFusionNet
+from scripts.networks.fusion import FusionNet, PlaneFusionNet
 
 
 def test_three_volumes_become_one_of_the_same_size():
@@ -29,35 +29,35 @@ def test_output_is_never_negative():
     assert not network(torch.rand(1, 3, 4, 4, 4)).any()
 
 
-def learned() -> SourceFusionNet:
+def learned() -> PlaneFusionNet:
     torch.manual_seed(0)
-    network = SourceFusionNet()
+    network = PlaneFusionNet()
     torch.nn.init.normal_(network.correction[-1].weight, std=0.05)
     return network
 
 
-def test_a_net_with_sources_starts_as_the_mean_of_the_planes():
-    volumes = torch.rand(1, 7, 4, 4, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(SourceFusionNet()(volumes), volumes[:, :3].mean(1, keepdim=True))
+def test_a_net_of_planes_starts_as_their_median():
+    volumes = torch.rand(1, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(PlaneFusionNet()(volumes)[:, 0], volumes.median(1).values)
 
 
-def test_every_source_can_be_learned_from_there():
-    network = SourceFusionNet()
-    network(torch.rand(1, 7, 6, 6, 6)).square().sum().backward()
+def test_all_features_can_be_learned_from_there():
+    network = PlaneFusionNet()
+    network(torch.rand(1, 3, 6, 6, 6)).square().sum().backward()
     assert network.correction[-1].weight.grad.abs().amin((2, 3, 4)).gt(0).all()
 
 
 @torch.no_grad()
 def test_a_voxel_depends_on_those_within_reach_alone():
-    network, volumes = learned(), torch.rand(1, 7, 9, 9, 9, generator=torch.Generator().manual_seed(0))
+    network, volumes = learned(), torch.rand(1, 3, 9, 9, 9, generator=torch.Generator().manual_seed(0))
     changed = volumes.clone()
-    changed[0, 5, 8, 4, 4] += 1
+    changed[0, 1, 8, 4, 4] += 1
     moved = (network(changed) != network(volumes))[0, 0].nonzero()[:, 0]
     assert moved.min() == 8 - network.reach
 
 
 @torch.no_grad()
-def test_a_net_with_sources_is_never_negative():
+def test_a_net_of_planes_is_never_negative():
     network = learned()
     network.correction[-1].bias.fill_(-100)
-    assert not network(torch.rand(1, 7, 4, 4, 4)).any()
+    assert not network(torch.rand(1, 3, 4, 4, 4)).any()

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from scripts.contrasts import CONTRASTS
 from scripts.inferers.fusing import MedianFusion
 from scripts.inferers.triplanar import TriPlanarInferer
 from scripts.networks.haca3 import Haca3
@@ -25,37 +26,42 @@ def volumes(network: Haca3, folder: Path, **options: Any) -> FusionVolumes:
     return FusionVolumes(people, network, TriPlanarInferer(MedianFusion()), folder, **{"number": 2, **options})
 
 
-def test_an_example_is_a_person_on_two_scanners(network, tmp_path):
-    data = volumes(network, tmp_path, target_dropout=0.0, contrast_dropout=0.0, degraded=0.0)
-    example = data.example(0)
+def test_a_person_is_harmonized_to_all_contrasts_of_another_scanner(network, tmp_path):
+    data = volumes(network, tmp_path, contrast_dropout=0.0, degraded=0.0)
+    person = data.person(0)
     visit, other = next(iter(data.people.scans(1, 1)))
-    contrast = ("t1w", "t2w", "pd", "flair").index(example["contrast"])
-    half = {"rtol": 1e-3, "atol": 1e-3}
-    torch.testing.assert_close(example["target"][0], other.volumes[contrast].clamp(max=5), **half)
-    torch.testing.assert_close(example["sources"], visit.volumes.clamp(max=5), **half)
-    assert torch.equal(example["mask"][0] > 0, visit.mask)
-    assert torch.equal(example["visible"], example["mask"])
-    assert example["planes"].shape == (3, 6, 8, 6)
-    for plane in example["planes"]:
-        assert plane[visit.mask].std() > 0
-        assert not plane[~visit.mask].any()
+    available = [contrast for contrast, there in zip(CONTRASTS, other.available, strict=True) if there]
+    assert list(person["contrasts"]) == available
+    assert torch.equal(person["mask"][0] > 0, visit.mask)
+    assert torch.equal(person["visible"], person["mask"])
+    for contrast, volume in person["contrasts"].items():
+        wanted = other.volumes[CONTRASTS.index(contrast)].clamp(max=5)
+        torch.testing.assert_close(volume["target"][0].float(), wanted, rtol=1e-3, atol=1e-3)
+        assert volume["planes"].shape == (3, 6, 8, 6)
+        for plane in volume["planes"]:
+            assert plane[visit.mask].std() > 0
+            assert not plane[~visit.mask].any()
 
 
-def test_contrasts_are_missing_and_degraded_as_often_as_asked_for(network, tmp_path):
-    data = volumes(network, tmp_path, number=3, target_dropout=1.0, contrast_dropout=0.0, degraded=1.0)
-    for number, person in zip(range(3), data.people.scans(1, 1), strict=True):
-        example, visit = data.example(number), next(person)
-        contrast = ("t1w", "t2w", "pd", "flair").index(example["contrast"])
-        kept = [index for index in range(4) if visit.available[index] and index != contrast]
-        assert example["sources"].flatten(1).any(1).nonzero().flatten().tolist() == kept
-        for index in kept:
-            assert not torch.allclose(example["sources"][index], visit.volumes[index].clamp(max=5), atol=1e-2)
+def test_whole_examples_differ_in_contrast(network, tmp_path):
+    data = volumes(network, tmp_path)
+    contrasts = [list(data.person(number)["contrasts"]) for number in range(2)]
+    assert [data.example(number)["contrast"] for number in range(2)] == [contrasts[0][0], contrasts[1][1]]
+
+
+def test_sources_are_missing_and_degraded_as_often_as_asked_for(network, tmp_path):
+    def planes(**options: Any) -> torch.Tensor:
+        folder = tmp_path / "_".join(map(str, options.values()))
+        return volumes(network, folder, number=1, **options).example(0)["planes"]
+
+    whole, fewer, worse = planes(contrast_dropout=0.0, degraded=0.0), planes(contrast_dropout=1.0), planes(degraded=1.0)
+    assert not torch.allclose(whole, fewer) and not torch.allclose(whole, worse)
 
 
 def test_patches_lie_in_the_volume_and_differ_from_epoch_to_epoch(network, tmp_path):
     data = volumes(network, tmp_path, patches=3, patch_size=4)
     first = list(data)
-    assert [patch["sources"].shape for patch in first] == 6 * [(4, 4, 4, 4)]
+    assert [patch["planes"].shape for patch in first] == 6 * [(3, 4, 4, 4)]
     assert all(patch["mask"].any() for patch in first)
     again = list(data)
     data.set_epoch(2)

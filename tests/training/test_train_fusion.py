@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scripts.io.weights import save_weights, seed_weights
-from scripts.networks.fusion import SourceFusionNet
+from scripts.networks.fusion import PlaneFusionNet
 
 from ..engines.tiny_subjects import BUNDLE
 from ..networks.own_parts import own_haca3_plus
@@ -49,7 +49,7 @@ def harmonizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_fusion_net_is_trained_on_what_the_harmonizer_makes(harmonizer, tmp_path):
     trained = train(harmonizer, tmp_path)
-    network = SourceFusionNet()
+    network = PlaneFusionNet()
     network.load_state_dict(torch.load(trained / "fusion.pt", weights_only=True))
     # It starts as 0.
     assert network.correction[-1].weight.any()
