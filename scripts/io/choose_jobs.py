@@ -51,7 +51,7 @@ def choose_jobs(
         raise InputError(f"`subject` and `session` belong to `sources`, got {subject or session!r} beside {given[0]}")
     if sources is None and scanner is not None:
         raise InputError(
-            f"`scanner` belongs to `sources`, got {scanner!r} beside {given[0]}; others have a column or sidecars for it"
+            f"`scanner` belongs to `sources`, got {scanner!r} beside {given[0]}; there a column or sidecars tell"
         )
     if not with_targets and (target is not None or targets is not None):
         raise InputError(f"this run takes no target, got {target or targets!r}")

@@ -36,7 +36,7 @@ def to_middle_ground(jobs: Sequence[Job], contrasts: Sequence[str], scanner_fiel
             result.append(replace(job, sources=sources, targets=ground))
         else:
             logger.warning("%s is left out: it has no %s image", job.name, " or ".join(contrasts))
-    if not result:
+    if jobs and not result:
         there = sorted({contrast for job in jobs for contrast in job.sources})
         raise InputError(f"this method harmonizes {', '.join(contrasts)}, but the images are all {', '.join(there)}")
     return result

@@ -71,7 +71,7 @@ def test_named_targets_are_known_to_every_way(folder):
         ({"cohort_file": "x", "session": 1}, "`subject` and `session` belong to `sources`, got 1 beside cohort_file"),
         (
             {"cohort_file": "x", "scanner": "A"},
-            "`scanner` belongs to `sources`, got 'A' beside cohort_file; others have",
+            "`scanner` belongs to `sources`, got 'A' beside cohort_file; there a column",
         ),
         ({"cohort_dir": "x", "target": "a", "with_targets": False}, "this run takes no target, got 'a'"),
         ({"cohort_dir": "x", "target": "a"}, "with `cohort_dir` every target is a first visit, got the target 'a'"),
