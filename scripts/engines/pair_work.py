@@ -79,10 +79,10 @@ class PairMeasurer:
     def _compare_tissues(self, pair: Pair) -> list[PairMeasurement]:
         tissues = list(self.measures.tissues.tissues)
         (first, affine), (second, _) = (read_volume(self.maps.path(c)) for c in (pair.first, pair.second))
-        maps = [labels.astype(np.uint8) for labels in (first, second)]
+        first, second = first.astype(np.uint8), second.astype(np.uint8)
         ml = abs(np.linalg.det(affine[:3, :3])) / 1000
-        ours, others = (region_volumes(labels, len(tissues), ml) for labels in maps)
-        overlaps = dice(*maps, len(tissues))
+        ours, others = (region_volumes(labels, len(tissues), ml) for labels in (first, second))
+        overlaps = dice(first, second, len(tissues))
         return [
             *(_measurement(pair, "dice", tissue, value) for tissue, value in zip(tissues, overlaps, strict=True)),
             *(_measurement(pair, "difference", t, value) for t, value in zip(tissues, ours - others, strict=True)),

@@ -138,8 +138,8 @@ def draw_scanners(
     listed: list[tuple[ListedScanner, Mapping[str, Any]]] = []
     for entry in population if entries == "population" else entries:
         if isinstance(entry, Mapping):
-            own = prescribe(ranges, entry.get("protocol", {}))
-            listed.extend((scanner, own) for scanner in _group_scanners(entry, tuple(contrasts), scanner_seed))
+            narrowed = prescribe(ranges, entry.get("protocol", {}))
+            listed.extend((scanner, narrowed) for scanner in _group_scanners(entry, tuple(contrasts), scanner_seed))
         elif entry in population:
             listed.append((population[entry], ranges))
         else:

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..metrics.statistics import paired_t_test
 from .measurements import UNHARMONIZED, PairMeasurement
@@ -45,27 +45,35 @@ def pair_table(measurements: Iterable[PairMeasurement]) -> list[PairRow]:
     values: dict[_Cell, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for m in measurements:
         values[m.contrast, m.measure, m.tissue, f"{m.first} – {m.second}"][m.method][m.subject] = m.value
-    rows = []
-    for (contrast, measure, tissue, pair), methods in values.items():
-        for method, of_subjects in methods.items():
-            cell = (method, contrast), (tissue, pair)
-            plain = methods[UNHARMONIZED]
-            if measure == "difference":
-                square = sum(value**2 for value in of_subjects.values()) / len(of_subjects)
-                rows.append(PairRow(*cell[0], "rmse", *cell[1], len(of_subjects), math.sqrt(square)))
-                sizes, plain_sizes = ({s: abs(v) for s, v in each.items()} for each in (of_subjects, plain))
-                rows.append(_tested((*cell[0], "volume_difference", *cell[1]), sizes, plain_sizes))
-            else:
-                rows.append(_tested((*cell[0], measure, *cell[1]), of_subjects, plain))
+    rows = [
+        row
+        for cell, methods in values.items()
+        for method, own in methods.items()
+        for row in _rows(cell, method, own, methods[UNHARMONIZED])
+    ]
     order = list(_SECTIONS)
     return sorted(rows, key=lambda row: order.index(row.measure))
 
 
-def _tested(names: tuple[str, str, str, str, str], values: _Values, plain: _Values) -> PairRow:
-    p = math.nan
-    if names[0] != UNHARMONIZED:
-        p = paired_t_test([*values.values()], [plain[subject] for subject in values])
-    return PairRow(*names, len(values), *mean_and_sd(values.values()), p)
+def _rows(cell: _Cell, method: str, own: _Values, plain: _Values) -> list[PairRow]:
+    contrast, measure, tissue, pair = cell
+    row = PairRow(method, contrast, measure, tissue, pair, len(own), math.nan)
+    if measure != "difference":
+        return [_filled(row, own, plain)]
+    square = sum(value**2 for value in own.values()) / len(own)
+    own, plain = ({subject: abs(value) for subject, value in each.items()} for each in (own, plain))
+    return [
+        replace(row, measure="rmse", mean=math.sqrt(square)),
+        _filled(replace(row, measure="volume_difference"), own, plain),
+    ]
+
+
+def _filled(row: PairRow, own: _Values, plain: _Values) -> PairRow:
+    """The row with mean and sd of a method's `own` values, tested against those of the unharmonized images."""
+    mean, sd = mean_and_sd(own.values())
+    if row.method == UNHARMONIZED:
+        return replace(row, mean=mean, sd=sd)
+    return replace(row, mean=mean, sd=sd, p=paired_t_test([*own.values()], [plain[subject] for subject in own]))
 
 
 def pair_markdown(rows: Sequence[PairRow], significance: float) -> str:
