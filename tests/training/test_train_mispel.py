@@ -90,6 +90,16 @@ def test_the_second_step_needs_the_first(cohort, tmp_path):
     assert "mispel.pt does not exist; train it first, with train_mispel.json alone" in str(cause)
 
 
+def test_a_cohort_of_one_scanner_is_refused_before_anything_is_made(cohort, tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        train_mispel(cohort, tmp_path / "out", scanners=[SCANNERS[0]])
+    words = (
+        f"a paired cohort must have at least 2 scanners, got {SCANNERS[0]}; scanners are told apart by `StationName`"
+    )
+    assert words in str(find_cause(caught.value, InputError))
+    assert not (tmp_path / "out").exists()
+
+
 def test_every_scan_of_a_cohort_comes_to_the_middle_ground(trained, cohort, tmp_path):
     output = harmonize(
         tmp_path, "method_mispel.json", dataset_dir=str(cohort), weights_file=str(trained / "mispel.pt"), **METHOD
