@@ -1,6 +1,7 @@
 """One contract over every method: each configs/method_<name>.json, and the default of configs/inference.json."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,30 @@ import torch
 from monai.bundle import ConfigParser
 
 from scripts.contrasts import CONTRASTS
+from scripts.errors import InputError, find_cause
 from scripts.inferers.harmonization import HarmonizationInferer
+from scripts.io.weights import load_weights, save_weights
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PARTS = ("network_def", "weights", "inferer", "preprocessing", "postprocessing")
 OVERLAYS = sorted(CONFIGS.glob("method_*.json"))
-# Overlays that bring another network; the others change a part of the default one, which here has random weights.
-CLASSICAL = [overlay for overlay in OVERLAYS if "network_def" in ConfigParser.load_config_file(overlay)]
+
+
+def keys_of(overlay: Path) -> dict[str, Any]:
+    return ConfigParser.load_config_file(overlay)
+
+
+# Overlays that bring another network; the others change a part of the default one.
+OWN_NETWORK = [overlay for overlay in OVERLAYS if "network_def" in keys_of(overlay)]
+CLASSICAL = [o for o in OWN_NETWORK if keys_of(o)["network_def"]["_target_"].startswith("scripts.baselines.")]
+# Here these have random weights.
 TRAINED = [None, *(overlay for overlay in OVERLAYS if overlay not in CLASSICAL)]
+WITHOUT_TARGET = [overlay for overlay in OVERLAYS if "middle_ground" in keys_of(overlay)]
+WITH_TARGET = [overlay for overlay in TRAINED if overlay not in WITHOUT_TARGET]
 SHAPE = (16, 15, 14)
 # Makes the default quick: narrow networks, a field of view that holds the small volumes, no fusion net, which sees a
 # whole cube.
-NARROW: Mapping[str, Any] = {
-    "random_weights": True,
-    "device": "cpu",
+NARROW_DEFAULT: Mapping[str, Any] = {
     "network_def#field_of_view": 96,
     "network_def#anatomy_base": 1,
     "network_def#decoder#base": 2,
@@ -31,34 +42,57 @@ NARROW: Mapping[str, Any] = {
     "fusion": {"_target_": "scripts.inferers.fusing.MedianFusion"},
     "preprocessing#transforms#1#radius": 2,
 }
+NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {"method_mispel": {"network_def#width": 2}}
+
+
+def narrow(overlay: Path | None) -> dict[str, Any]:
+    """What makes a method quick, and random where it is trained."""
+    if overlay in CLASSICAL:
+        return {"device": "cpu"}
+    small = NARROW_NETWORK[overlay.stem] if overlay in OWN_NETWORK else NARROW_DEFAULT
+    return {"random_weights": True, "device": "cpu", **small}
 
 
 class Method:
     """The parts of a method as the default inference config, or an overlay on it, defines them."""
 
-    def __init__(self, overlay: Path | None) -> None:
+    def __init__(self, overlay: Path | None, **changes: Any) -> None:
         parser = ConfigParser()
         parser.read_config([str(file) for file in (CONFIGS / "inference.json", overlay) if file])
-        if overlay in TRAINED:
-            parser.update(NARROW)
-        self.network, weights, self.inferer, self.preprocessing, self.postprocessing = map(
+        parser.update({**narrow(overlay), **changes})
+        self.network, self.weights, self.inferer, self.preprocessing, self.postprocessing = map(
             parser.get_parsed_content, PARTS
         )
-        weights.load()
+        self.ground = parser.get_parsed_content("middle_ground")
+        self.weights.load()
 
     def __call__(self, sources: np.ndarray, targets: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The sources (4, X, Y, Z) in the style of targets (X, Y, Z), as (1, X, Y, Z) each."""
-        data, codes, scales = prepared(self.preprocessing, sources), [], []
-        for contrast, target in targets.items():
-            channel = CONTRASTS.index(contrast)
-            stack = np.zeros_like(sources)
-            stack[channel] = target
-            described = prepared(self.preprocessing, stack)
-            codes.append(self.network.encode_target(described["image"][None, channel, None], contrast))
-            scales.append(float(described["scale"][channel]) if "scale" in described else None)
-        results = self.inferer.harmonize(data["image"], self.network, codes, data["available"])
-        outputs = [{**data, "pred": r.image, "target_scale": s} for r, s in zip(results, scales, strict=True)]
+        return self.harmonize(sources, [self.encode(contrast, target) for contrast, target in targets.items()])
+
+    def harmonize(self, sources: np.ndarray, targets: Sequence[tuple[Any, float | None]]) -> list[np.ndarray]:
+        """The same to targets that are codes with their scales."""
+        data = prepared(self.preprocessing, sources)
+        results = self.inferer.harmonize(data["image"], self.network, [code for code, _ in targets], data["available"])
+        outputs = [{**data, "pred": r.image, "target_scale": s} for r, (_, s) in zip(results, targets, strict=True)]
         return [self.postprocessing(output)["pred"].numpy() for output in outputs]
+
+    def encode(self, contrast: str, target: np.ndarray) -> tuple[Any, float | None]:
+        """The code of a target and its scale; of a method without targets, that of its first scanner."""
+        if self.ground:
+            return self.network.middle_ground(contrast, self.network.scanners[0]), None
+        channel = CONTRASTS.index(contrast)
+        stack = np.zeros((len(CONTRASTS), *target.shape), np.float32)
+        stack[channel] = target
+        described = prepared(self.preprocessing, stack)
+        code = self.network.encode_target(described["image"][None, channel, None], contrast)
+        return code, float(described["scale"][channel]) if "scale" in described else None
+
+    def two_targets(self) -> list[tuple[Any, float | None]]:
+        """Two whose outputs are to differ: of two contrasts, or the ways of two scanners to the middle ground."""
+        if self.ground:
+            return [(self.network.middle_ground(self.ground[0], s), None) for s in self.network.scanners[:2]]
+        return [self.encode(contrast, channel(visit(seed=2), contrast)) for contrast in ("t1w", "flair")]
 
 
 def prepared(preprocessing: Any, stack: np.ndarray) -> dict[str, Any]:
@@ -83,21 +117,30 @@ def channel(stack: np.ndarray, contrast: str) -> np.ndarray:
     return stack[CONTRASTS.index(contrast)]
 
 
+@pytest.fixture(scope="module")
+def method_of() -> Callable[[Path | None], Method]:
+    return cache(Method)
+
+
 @pytest.fixture(scope="module", params=[*TRAINED, *CLASSICAL], ids=name)
-def method(request: pytest.FixtureRequest) -> Method:
-    return Method(request.param)
+def method(request: pytest.FixtureRequest, method_of: Callable[[Path | None], Method]) -> Method:
+    return method_of(request.param)
 
 
 def test_there_are_overlays():
     assert {"method_none", "method_mean_std", "method_nyul"} <= {overlay.stem for overlay in CLASSICAL}
 
 
-@pytest.mark.parametrize("overlay", CLASSICAL, ids=name)
-def test_overlay_with_a_network_defines_all_parts_of_a_method_and_nothing_else(overlay):
-    assert tuple(ConfigParser.load_config_file(overlay)) == PARTS
+@pytest.mark.parametrize("overlay", OWN_NETWORK, ids=name)
+def test_overlay_with_a_network_defines_all_parts_of_a_method_and_else_ids_of_its_own(overlay):
+    keys = list(keys_of(overlay))
+    assert [key for key in keys if key in PARTS] == list(PARTS)
+    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground"}
+    if overlay in CLASSICAL:
+        assert keys == list(PARTS)
 
 
-@pytest.mark.parametrize("overlay", TRAINED[1:], ids=name)
+@pytest.mark.parametrize("overlay", [o for o in OVERLAYS if o not in OWN_NETWORK], ids=name)
 def test_overlay_without_a_network_changes_nothing_but_parts_of_a_method(overlay):
     assert {key.partition("#")[0] for key in ConfigParser.load_config_file(overlay)} <= set(PARTS)
 
@@ -107,7 +150,7 @@ def test_a_run_has_one_network(overlay):
     parser = ConfigParser()
     parser.read_meta(str(CONFIGS / "metadata.json"))
     parser.read_config([str(file) for file in (CONFIGS / "inference.json", overlay) if file])
-    parser.update({**({} if overlay in CLASSICAL else NARROW), "device": "cpu", "jobs": []})
+    parser.update({**narrow(overlay), "jobs": []})
     run = "encoding" if "encoding" in parser else "evaluator"
     network, *others = map(parser.get_parsed_content, ("network", "network_def", "target_preparation", run))
     assert [getattr(other, "network", other) is network for other in others] == [True] * 3
@@ -121,6 +164,8 @@ def test_inferer_is_one_that_harmonizes(method):
 
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_output_is_finite_not_negative_and_zero_outside_the_brain(method, contrast):
+    if method.ground and contrast not in method.ground:
+        pytest.skip("this method harmonizes other contrasts")
     sources = visit(seed=1)
     (output,) = method(sources, {contrast: channel(visit(seed=2, gain=3.0), contrast)})
     assert output.shape == (1, *SHAPE)
@@ -131,10 +176,9 @@ def test_output_is_finite_not_negative_and_zero_outside_the_brain(method, contra
 
 
 def test_every_target_gives_its_own_output_whatever_the_others_are(method):
-    sources, targets = visit(seed=1), visit(seed=2)
-    chosen = {contrast: channel(targets, contrast) for contrast in ("t1w", "flair")}
-    together = method(sources, chosen)
-    np.testing.assert_array_equal(method(sources, {"flair": chosen["flair"]})[0], together[1])
+    sources, targets = visit(seed=1), method.two_targets()
+    together = method.harmonize(sources, targets)
+    np.testing.assert_array_equal(method.harmonize(sources, targets[1:])[0], together[1])
     assert (together[0] != together[1]).any()
 
 
@@ -147,18 +191,47 @@ def test_missing_contrast_is_no_source(method):
 
 
 def test_inferer_takes_a_batch_as_monai_does(method):
-    sources, targets = visit(seed=1), visit(seed=2)
+    sources, ((code, _), _) = visit(seed=1), method.two_targets()
     data = prepared(method.preprocessing, sources)
-    style = prepared(method.preprocessing, targets)
-    code = method.network.encode_target(style["image"][None, 0, None], "t1w")
     batch = method.inferer(data["image"][None], method.network, target=code)
     assert batch.shape == (1, 1, *SHAPE)
     torch.testing.assert_close(batch[0], method.inferer.harmonize(data["image"], method.network, [code])[0].image)
 
 
+def test_an_empty_source_is_refused(method):
+    data = {"image": torch.zeros(len(CONTRASTS), *SHAPE), "available": torch.tensor([True, False, False, False])}
+    with pytest.raises(Exception) as caught:
+        prepared_data = method.preprocessing(data)
+        method.inferer.harmonize(prepared_data["image"], method.network, [method.two_targets()[0][0]])
+    assert find_cause(caught.value, InputError) is not None
+
+
+@pytest.mark.parametrize("overlay", [*TRAINED, *CLASSICAL], ids=name)
+def test_the_same_inputs_give_the_same_bits(overlay, method_of):
+    sources, again = visit(seed=1), Method(overlay)
+    for first, second in zip(
+        method_of(overlay).harmonize(sources, method_of(overlay).two_targets()),
+        again.harmonize(sources, again.two_targets()),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("overlay", TRAINED, ids=name)
+def test_weights_that_are_saved_and_read_give_the_same_bits(overlay, method_of, tmp_path):
+    method, other = method_of(overlay), Method(overlay, seed=7)
+    sources = visit(seed=1)
+    (output,) = method.harmonize(sources, method.two_targets()[:1])
+    assert (other.harmonize(sources, other.two_targets()[:1])[0] != output).any()
+    for number, (network, filled) in enumerate(zip(method.weights.networks, other.weights.networks, strict=True)):
+        save_weights(network.state_dict(), tmp_path / f"{number}.pt")
+        load_weights(filled, tmp_path / f"{number}.pt")
+    np.testing.assert_array_equal(other.harmonize(sources, other.two_targets()[:1])[0], output)
+
+
 def test_inputs_are_left_alone(method):
     sources, targets = visit(seed=1), visit(seed=2)
-    method(sources, {"pd": channel(targets, "pd")})
+    method(sources, {"t1w": channel(targets, "t1w")})
     np.testing.assert_array_equal(sources, visit(seed=1))
     np.testing.assert_array_equal(targets, visit(seed=2))
 
@@ -177,7 +250,7 @@ def test_output_is_in_the_targets_units(overlay):
     assert output[output > 0].mean() == pytest.approx(target[target > 0].mean(), rel=0.1)
 
 
-@pytest.mark.parametrize("overlay", TRAINED, ids=name)
+@pytest.mark.parametrize("overlay", WITH_TARGET, ids=name)
 def test_gain_of_the_target_is_that_of_the_output(overlay):
     sources, target = visit(seed=1), channel(visit(seed=2), "t1w")
     (once,), (sevenfold,) = (Method(overlay)(sources, {"t1w": gain * target}) for gain in (1, 7))

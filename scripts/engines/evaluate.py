@@ -13,12 +13,13 @@ import numpy as np
 from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.cohort import output_path, read_cohort
+from ..io.selection import chosen_labels
 from ..io.volumes import read_volume, write_json
 from ..metrics.site_probe import learnable_sites
 from ..regions import REGIONS
 from ..report.evaluation_report import EvaluationReport
 from ..report.examples import draw_examples
-from ..report.measurements import FEATURE, TRUTH, UNHARMONIZED, Measurement, write_rows
+from ..report.measurements import FEATURE, TRUTH, UNHARMONIZED, Measurement, PairMeasurement, write_rows
 from .evaluation_checks import VoxelCheck, check_choice, check_headers, check_methods
 from .evaluation_plan import Candidate, Plan
 from .evaluation_work import (
@@ -31,20 +32,22 @@ from .evaluation_work import (
     measure_volumes,
 )
 from .output_folder import describe, generated_by, whole_folder
+from .pair_work import PairMeasurer, PairMeasures, TissueMaps, group_pairs
 from .worker_pool import WorkerPool
 
-TABLES = ("images", "regions", "site_probe")
+TABLES = ("images", "regions", "site_probe", "pairs")
+_DEFAULT_TABLES = TABLES[:3]
 MARKER = "evaluation.json"
 
 
 class Evaluation:
-    """Compares the outputs of methods with each subject's reference, its first visit's scan.
+    """Compares the outputs of methods with each subject's reference, its first visit's scan, or with each other.
 
     The rows of every table are the cohort's own images (`unharmonized`), each of `methods` (a name and its folder of
     outputs), and, where visits have a second run, `rescan`: what the same scanner gives twice.
 
     Args:
-        tables: which of `images`, `regions` and `site_probe` are made.
+        tables: which of `images`, `regions`, `site_probe` and `pairs`, of scanners, are made.
         contrasts: which contrasts are read; `region_contrast` is the one that is segmented.
         scaling: what is done to every image before it is compared, given image and mask.
         image_metrics: functions of image, reference and mask, by name.
@@ -52,6 +55,8 @@ class Evaluation:
         volume_methods: functions of volumes (scans, regions), scanners and covariates that harmonize unharmonized
             volumes; each is a row of the region table, unless it refuses them (ComBat needs two scans of a scanner).
         features: function of image and mask that describes an image to the site probe.
+        pair_measures: what is measured of pairs of scanners.
+        participant_label: the subjects that are judged; None for all.
         report: how tables and figures are made of the measurements.
         batch_size: the most images that one piece of work measures; smaller spreads better over `workers` processes.
         affine_tolerance: largest difference, in mm, between affines that count as equal.
@@ -67,9 +72,11 @@ class Evaluation:
         segmenter: Callable[[np.ndarray], np.ndarray],
         volume_methods: Mapping[str, Callable[..., np.ndarray]],
         features: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        pair_measures: PairMeasures,
         report: EvaluationReport,
-        tables: Sequence[str] = TABLES,
+        tables: Sequence[str] = _DEFAULT_TABLES,
         contrasts: Sequence[str] = CONTRASTS,
+        participant_label: Any = None,
         region_contrast: str = "t1w",
         workers: int = 1,
         batch_size: int = 16,
@@ -78,7 +85,8 @@ class Evaluation:
         self.cohort_dir, self.output_dir = Path(str(cohort_dir)), Path(str(output_dir))
         self.methods = {str(name): Path(str(folder)) for name, folder in methods.items()}
         self.scaling, self.image_metrics, self.features = scaling, image_metrics, features
-        self.segmenter, self.volume_methods = segmenter, volume_methods
+        self.segmenter, self.volume_methods, self.pair_measures = segmenter, volume_methods, pair_measures
+        self.participant_label = participant_label
         self.report, self.tables, self.contrasts, self.region_contrast = report, tables, contrasts, region_contrast
         self.workers, self.batch_size, self.affine_tolerance = workers, batch_size, affine_tolerance
 
@@ -93,6 +101,8 @@ class Evaluation:
                 self._measure_images(plan, pool, folder)
             if "regions" in self.tables:
                 self._measure_regions(plan, pool, folder)
+            if "pairs" in self.tables:
+                self._measure_pairs(plan, pool, folder)
             self.report.write(folder, self.tables)
             draw_examples(plan.example(), self.scaling, folder / "figures" / "examples.png", self.report.dpi)
 
@@ -102,7 +112,9 @@ class Evaluation:
         if "regions" in self.tables:
             check_choice("region_contrast", [self.region_contrast], self.contrasts)
         check_methods(self.methods, self.volume_methods)
-        plan = Plan(self.cohort_dir, read_cohort(self.cohort_dir, self.contrasts), self.methods)
+        images = read_cohort(self.cohort_dir, self.contrasts)
+        chosen = chosen_labels(self.participant_label, "participant_label", "sub", [image.subject for image in images])
+        plan = Plan(self.cohort_dir, [image for image in images if image.subject in chosen], self.methods)
         if "site_probe" in self.tables:
             self._check_sites(plan)
         truths = {truth: scan.path for truth, scan in self._truths(plan).items()} if "regions" in self.tables else {}
@@ -151,6 +163,16 @@ class Evaluation:
             voxels, affine = read_volume(path)
             measurements += measure_volumes(scan, voxels.astype(np.uint8), affine, "true_volume")
         write_rows(folder / "measurements" / "regions.csv", Measurement, measurements)
+
+    def _measure_pairs(self, plan: Plan, pool: WorkerPool, folder: Path) -> None:
+        pairs = group_pairs(plan.candidates, plan.comparisons(self.batch_size))
+        scans = list(dict.fromkeys(scan for pair in pairs for scan in (pair.first, pair.second)))
+        with TemporaryDirectory(dir=folder) as labels:
+            maps = TissueMaps(self.pair_measures.tissues, Path(labels))
+            pool.map(maps, scans, "segment images")
+            batches = pool.map(PairMeasurer(self.scaling, self.pair_measures, maps), pairs, "compare pairs of scanners")
+        measurements = [measurement for batch in batches for measurement in batch]
+        write_rows(folder / "measurements" / "pairs.csv", PairMeasurement, measurements)
 
     def _segmentation(self, scan: Candidate, plan: Plan, folder: Path) -> Segmentation:
         def labels(candidate: Candidate) -> Path:

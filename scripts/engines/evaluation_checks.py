@@ -97,3 +97,12 @@ def read_mask(comparison: Comparison) -> np.ndarray:
     if not mask.any():
         raise InputError(f"the brain mask must hold at least one voxel, but {path} is nowhere above 0")
     return mask
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box that holds a mask."""
+    spans = []
+    for axis in range(mask.ndim):
+        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        spans.append(slice(int(used[0]), int(used[-1]) + 1))
+    return tuple(spans)

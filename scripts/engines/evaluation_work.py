@@ -12,7 +12,7 @@ from ..metrics.ssim import Similarity
 from ..metrics.volumes import dice, region_volumes
 from ..regions import REGIONS
 from ..report.measurements import FEATURE, RESCAN, Measurement
-from .evaluation_checks import read_mask
+from .evaluation_checks import bounding_box, read_mask
 from .evaluation_plan import Candidate, Comparison
 
 Scaling = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -33,7 +33,7 @@ class ImageMeasurer:
     def __call__(self, comparison: Comparison) -> list[Measurement]:
         """Read reference and mask once, cut all to the mask's bounding box, scale and measure."""
         mask = read_mask(comparison)
-        box = _bounding_box(mask)
+        box = bounding_box(mask)
         mask = mask[box]
 
         def read(path: Path) -> np.ndarray:
@@ -101,11 +101,3 @@ def measure_volumes(candidate: Candidate, labels: np.ndarray, affine: np.ndarray
     """Region volumes of a label map in mm^3."""
     volumes = region_volumes(labels, len(REGIONS), abs(np.linalg.det(affine[:3, :3])))
     return [candidate.measurement(measure, value, region) for region, value in zip(REGIONS, volumes, strict=True)]
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    spans = []
-    for axis in range(mask.ndim):
-        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        spans.append(slice(int(used[0]), int(used[-1]) + 1))
-    return tuple(spans)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.nifti import image_sha256
 from ..io.sources import Align, Correction, read_sources
-from ..io.targets import TargetCode, TargetSpec
+from ..io.targets import MiddleGround, TargetCode, TargetSpec
 from .model_weights import ModelWeights
 
 
@@ -25,6 +25,14 @@ class TargetEncoder(Protocol):
 
     def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> Any:
         """The code that is known by its numbers."""
+
+
+@runtime_checkable
+class WithoutTarget(Protocol):
+    """What the network of a method can do that has no targets, but has to know the scanner of a scan."""
+
+    def middle_ground(self, contrast: str, scanner: str | None) -> Any:
+        """The code by which scans of a scanner are harmonized; refuses scanners that are not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +78,12 @@ class TargetPreparation:
                     f" {self.weights.code_maker}, it is of {target.weights}; encode its image again"
                 )
             return PreparedTarget(contrast, code, target.scale, asdict(target))
+        if isinstance(target, MiddleGround):
+            if not isinstance(self.network, WithoutTarget):
+                kind = type(self.network).__name__
+                raise InputError(f"`middle_ground` is for methods without targets, {kind} needs one")
+            code = self.network.middle_ground(contrast, target.scanner)
+            return PreparedTarget(contrast, code, None, self.origin(target))
         return self._encode(target, contrast)
 
     def volume(self, target: TargetSpec, contrast: str) -> Tensor | None:
@@ -80,6 +94,8 @@ class TargetPreparation:
         """What a sidecar says of a target, without a look at what is in its image."""
         if isinstance(target, Path):
             return {"file": target.name, "sha256": image_sha256(target)}
+        if isinstance(target, MiddleGround):
+            return {"middle_ground": True, **asdict(target)}
         return asdict(target)
 
     def _encode_image(self, path: Path, contrast: str) -> PreparedTarget:

@@ -44,6 +44,12 @@ def read_json(path: Path | str, what: str) -> Any:
         raise InputError(f"{what} {path} must be a readable JSON file: {error}") from error
 
 
+def read_sidecar(image: Path) -> Any:
+    """The JSON file beside an image of that name; nothing where there is none."""
+    sidecar = image.with_name(image.name.split(".nii")[0] + ".json")
+    return read_json(sidecar, "sidecar") if sidecar.is_file() else {}
+
+
 def refuse_unknown(names: Any, known: tuple[str, ...], what: str) -> None:
     """Refuse the first of `names` that is not `known`, with the nearest one that is."""
     for name in names:

@@ -49,7 +49,7 @@ class BidsImage:
         run = self.entities.get("run", "1")
         return int(run) if run.isdecimal() else 1
 
-    def site(self, fields: Sequence[str]) -> str | None:
+    def first_of(self, fields: Sequence[str]) -> str | None:
         """The first of the sidecar's `fields` that says something."""
         values = ((self.sidecar or {}).get(field) for field in fields)
         return next((str(value) for value in values if value), None)

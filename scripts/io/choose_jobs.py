@@ -33,12 +33,15 @@ def choose_jobs(
     named_targets: Path | str = "models/targets.json",
     with_targets: bool = True,
     withheld: str | Sequence[str] = (),
+    scanner: Any = None,
+    scanner_fields: Sequence[str] = ("StationName",),
 ) -> list[Job]:
     """One subject's `sources`, the subjects of `cohort_file` or of the raw `bids_dir`, or traveling ones, `cohort_dir`.
 
-    `subject` and `session` belong to the first; `suffixes` and `site_fields` to `bids_dir`; `contrasts`, `withheld` and
-    `runs` to `cohort_dir`, where every image's target is its subject's first visit, and no other is to be given. In
-    `bids_dir`, `runs` say which is preferred. Jobs that are not `with_targets` have none.
+    `subject`, `session` and `scanner` belong to the first; `suffixes`, `site_fields` and `scanner_fields` to
+    `bids_dir`; `contrasts`, `withheld` and `runs` to `cohort_dir`, where every image's target is its subject's first
+    visit, and no other is to be given. In `bids_dir`, `runs` say which is preferred. Jobs that are not `with_targets`
+    have none.
     """
     ways = {"sources": sources, "cohort_file": cohort_file, "cohort_dir": cohort_dir, "bids_dir": bids_dir}
     given = [name for name, value in ways.items() if value is not None]
@@ -46,17 +49,22 @@ def choose_jobs(
         raise InputError(f"exactly one of {', '.join(ways)} must be given, got {' and '.join(given) or 'none'}")
     if sources is None and (subject is not None or session is not None):
         raise InputError(f"`subject` and `session` belong to `sources`, got {subject or session!r} beside {given[0]}")
+    if sources is None and scanner is not None:
+        raise InputError(
+            f"`scanner` belongs to `sources`, got {scanner!r} beside {given[0]}; there a column or sidecars tell"
+        )
+    if not with_targets and (target is not None or targets is not None):
+        raise InputError(f"this run takes no target, got {target or targets!r}")
     if cohort_dir is not None:
         if target is not None or targets is not None:
             raise InputError(f"with `cohort_dir` every target is a first visit, got the target {target or targets!r}")
         return jobs_from_cohort(cohort_dir, contrasts, runs, with_targets, withheld)
-    if not with_targets and (target is not None or targets is not None):
-        raise InputError(f"this run takes no target, got {target or targets!r}")
     named = read_named_targets(named_targets)
     wanted = (target, targets, target_contrast)
     if bids_dir is not None:
         goals = resolve_targets(*wanted, named) if with_targets else {}
-        return jobs_from_bids(bids_dir, suffixes, ensure_tuple(runs), ensure_tuple(site_fields), goals)
+        fields = (ensure_tuple(site_fields), goals, ensure_tuple(scanner_fields))
+        return jobs_from_bids(bids_dir, suffixes, ensure_tuple(runs), *fields)
     if cohort_file is not None:
         return jobs_from_file(cohort_file, *wanted, named=named, with_targets=with_targets)
-    return [subject_job(sources, *wanted, subject, session, named=named, with_targets=with_targets)]
+    return [subject_job(sources, *wanted, subject, session, scanner, named=named, with_targets=with_targets)]

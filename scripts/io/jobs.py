@@ -23,7 +23,8 @@ from .targets import NamedTargets, TargetSpec, resolve_targets
 class Job:
     """One visit; `sources` and `targets` are in the order of CONTRASTS and need not have the same contrasts.
 
-    `site` is where it was scanned, as far as that is known; `choices` say which of several images became a source.
+    `site` is where it was scanned and `scanner` on what, as far as that is known without a look at the sidecars of
+    single images; `choices` say which of several images became a source.
     """
 
     subject: str
@@ -33,6 +34,7 @@ class Job:
     targets: dict[str, TargetSpec]
     site: str | None = None
     choices: tuple[str, ...] = ()
+    scanner: str | None = None
 
     @property
     def name(self) -> str:
@@ -48,6 +50,7 @@ def subject_job(
     target_contrast: Any = None,
     subject: Any = None,
     session: Any = None,
+    scanner: Any = None,
     *,
     named: NamedTargets,
     with_targets: bool = True,
@@ -62,6 +65,7 @@ def subject_job(
         run=None if run is None else int(run.removeprefix("run-")),
         sources=paths,
         targets=resolve_targets(target, targets, target_contrast, named) if with_targets else {},
+        scanner=None if scanner is None else as_text(scanner, "scanner"),
     )
 
 

@@ -34,11 +34,12 @@ def jobs_from_bids(
     runs: Sequence[int],
     site_fields: Sequence[str],
     targets: Mapping[str, TargetSpec],
+    scanner_fields: Sequence[str] = (),
 ) -> list[Job]:
     """Every visit that has a usable image, all with the same `targets`.
 
     A visit's site is what participants.tsv says under `site`, else the first of the sidecars' `site_fields` that there
-    is. Suffixes whose contrast is None are not used.
+    is; its scanner is the first of their `scanner_fields`. Suffixes whose contrast is None are not used.
     """
     contrast_of = {kind: contrast for kind, contrast in suffixes.items() if contrast is not None}
     if not contrast_of or not set(contrast_of.values()) <= set(CONTRASTS):
@@ -57,9 +58,9 @@ def jobs_from_bids(
     for (subject, session), found in visits.items():
         ranked = sorted(found, key=lambda image: _rank(image, kinds, runs))
         sources, choices = _choose(ranked, contrast_of)
-        of_sidecars = (site for image in ranked if (site := image.site(site_fields)) is not None)
-        site = sites.get(subject) or next(of_sidecars, None)
-        jobs.append(Job(subject, session, None, sources, dict(targets), site, choices))
+        site = sites.get(subject) or _first(ranked, site_fields)
+        scanner = _first(ranked, scanner_fields)
+        jobs.append(Job(subject, session, None, sources, dict(targets), site, choices, scanner))
         for choice in choices:
             logger.info("%s: %s", jobs[-1].name, choice)
     return jobs
@@ -71,6 +72,11 @@ def _kind(image: BidsImage) -> str:
     part = image.entities.get("part")
     marks = [_AGENT] if has_agent else [part] if part in _OTHER_PARTS else []
     return "_".join([*marks, image.suffix])
+
+
+def _first(images: Sequence[BidsImage], fields: Sequence[str]) -> str | None:
+    """What the first image says that says something."""
+    return next((value for image in images if (value := image.first_of(fields)) is not None), None)
 
 
 def _rank(image: BidsImage, kinds: Sequence[str], runs: Sequence[int]) -> tuple[int, int, int, str]:

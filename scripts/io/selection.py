@@ -17,21 +17,24 @@ def select_jobs(
     """
     if not (isinstance(part, int) and isinstance(parts, int) and 0 <= part < parts):
         raise InputError(f"`part` must be a whole number from 0 to `parts` - 1, got part {part} of {parts} parts")
-    chosen: Sequence[Job] = _with_label(
-        jobs, participant_label, "participant_label", "sub", [job.subject for job in jobs]
-    )
-    sessions = [job.session for job in chosen if job.session is not None]
-    chosen = _with_label(chosen, session_label, "session_label", "ses", sessions)
-    return list(chosen[part::parts])
+    subjects = chosen_labels(participant_label, "participant_label", "sub", [job.subject for job in jobs])
+    chosen = [job for job in jobs if job.subject in subjects]
+    if session_label is not None:
+        known = [job.session for job in chosen if job.session is not None]
+        sessions = chosen_labels(session_label, "session_label", "ses", known)
+        chosen = [job for job in chosen if job.session in sessions]
+    return chosen[part::parts]
 
 
-def _with_label(jobs: Sequence[Job], given: Any, key: str, entity: str, known: Iterable[str]) -> Sequence[Job]:
+def chosen_labels(given: Any, key: str, entity: str, known: Iterable[str]) -> set[str]:
+    """Labels with their entity, all of them `known`, of what a user gave for `key`; None stands for all."""
+    there = set(known)
     if given is None:
-        return jobs
+        return there
     texts = given if isinstance(given, list | tuple) else re.split("[, ]+", str(given))
     labels = {f"{entity}-{str(text).removeprefix(f'{entity}-')}" for text in texts}
-    absent = sorted(labels - set(known))
+    absent = sorted(labels - there)
     if absent or not labels:
-        there = ", ".join(sorted(set(known))) or "none"
-        raise InputError(f"`{key}` must be among {there}, got {', '.join(absent) or given}")
-    return [job for job in jobs if labels & {job.subject, job.session}]
+        shown = ", ".join(sorted(there)) or "none"
+        raise InputError(f"`{key}` must be among {shown}, got {', '.join(absent) or given}")
+    return labels

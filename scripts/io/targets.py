@@ -7,7 +7,8 @@ A code file is JSON, and the file of named targets that ships with weights holds
     {"site_3": {"t1w": {"theta": [0.3, -1.2], "eta": [0.1, 0.4]}, "flair": {"theta": [1.1, 0.2], "eta": [0, 0]}}}
 
 A name that has one contrast may also hold the code as a code file has it. `site:` with the name of a site stands for
-the mean code of that site's images, and `auto` for that of the site whose codes vary the least.
+the mean code of that site's images, and `auto` for that of the site whose codes vary the least. A method that has no
+targets brings all scans to a middle ground.
 """
 
 import sys
@@ -63,7 +64,14 @@ class SiteTarget:
     site: str | None
 
 
-TargetSpec = Path | TargetCode | SiteTarget
+@dataclass(frozen=True)
+class MiddleGround:
+    """What a method without targets makes of all scanners alike; the source is of `scanner`, if that is known."""
+
+    scanner: str | None
+
+
+TargetSpec = Path | TargetCode | SiteTarget | MiddleGround
 NamedTargets = Mapping[str, Mapping[str, TargetCode]]
 
 

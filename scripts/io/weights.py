@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..networks.mispel import EmbeddingUNet, LinearDecoder
 from ..networks.modulated_unet import ModulatedConv, ModulatedUNet
 from .whole_file import whole_file
 
@@ -29,16 +30,15 @@ LFS_POINTER = b"version https://git-lfs"
 TORCH_FILES = (b"PK", b"\x80")
 
 
-def load_weights(network: nn.Module, path: Path | str) -> str:
-    """Fill `network` with a file of `save_weights` and return the file's SHA-256."""
+def load_weights(network: nn.Module, path: Path | str, advice: str = HOW_TO_GET_WEIGHTS) -> str:
+    """Fill `network` with a file of `save_weights` and return the file's SHA-256; `advice` says where one is got."""
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"weights file {path} does not exist; {HOW_TO_GET_WEIGHTS}")
+        raise InputError(f"weights file {path} does not exist; {advice}")
     state = read_checkpoint(path)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(
-            f"weights file {path} must be a flat state dict, as this bundle writes it; if it is the authors', "
-            f"{HOW_TO_GET_WEIGHTS}"
+            f"weights file {path} must be a flat state dict, as this bundle writes it; if it is the authors', {advice}"
         )
     refuse_other_network(state, network.state_dict(), f"weights file {path}")
     network.load_state_dict(state)
@@ -68,6 +68,10 @@ def seed_weights(network: nn.Module, seed: int) -> None:
             if isinstance(module, nn.Conv2d | nn.Conv3d) and module.out_channels == 1 and module.bias is not None:
                 # A layer that makes an image ends in a ReLU, which should not leave it black.
                 nn.init.ones_(module.bias)
+            if isinstance(module, LinearDecoder):
+                nn.init.constant_(module.gamma, 1 / len(module.gamma))
+            if isinstance(module, EmbeddingUNet) and module.head.bias is not None:
+                nn.init.ones_(module.head.bias)
         for module in network.modules():
             if isinstance(module, ModulatedConv):
                 # As strong as the features, scales would multiply from layer to layer.

@@ -46,6 +46,9 @@ class TissueSegmenter:
     image's 99th percentile.
     """
 
+    # Whether fluid outside the ventricles gets a label too, the one after those of the regions.
+    sulcal_fluid: bool = False
+
     # Spacing of the labelled voxels (with 2 or 4 each label fills a block), of the fitted points, of mask and atlas.
     voxel_mm: int = 1
     fit_voxel_mm: int = 4
@@ -157,7 +160,7 @@ class TissueSegmenter:
             sample = self._sample(values, chunk)
             joint = mixture.likelihood(sample.values, sample.basis, sample.dark) * warp.priors(priors, sample.points)
             label = joint.max(dim=0).indices + 1
-            label[label > len(REGIONS)] = 0
+            label[label > len(REGIONS) + self.sulcal_fluid] = 0
             labels[tuple((chunk // self.voxel_mm).T)] = label.to(torch.uint8).numpy()
         return labels.repeat(self.voxel_mm, 0).repeat(self.voxel_mm, 1).repeat(self.voxel_mm, 2)
 

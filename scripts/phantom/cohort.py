@@ -135,21 +135,22 @@ def draw_scanners(
 ) -> dict[str, Scanner]:
     """Draw the scanners that a design's `scanners` names; each acquires those of `contrasts` that it can."""
     population = {scanner.name: scanner for scanner in read_scanners()}
-    listed: list[ListedScanner] = []
+    listed: list[tuple[ListedScanner, Mapping[str, Any]]] = []
     for entry in population if entries == "population" else entries:
         if isinstance(entry, Mapping):
-            listed.extend(_group_scanners(entry, tuple(contrasts), scanner_seed))
+            narrowed = prescribe(ranges, entry.get("protocol", {}))
+            listed.extend((scanner, narrowed) for scanner in _group_scanners(entry, tuple(contrasts), scanner_seed))
         elif entry in population:
-            listed.append(population[entry])
+            listed.append((population[entry], ranges))
         else:
             nearest = get_close_matches(str(entry), population, n=1, cutoff=0.0)[0]
             raise InputError(f"`scanners` must be scanners of the population, got {entry}; did you mean {nearest}?")
     drawn = {}
-    for scanner in listed:
+    for scanner, own in listed:
         wanted = [contrast for contrast in contrasts if contrast in scanner.contrasts]
         if wanted:
             place = (scanner.name, scanner.site, scanner.manufacturer, scanner.field_strength)
-            drawn[scanner.name] = draw_scanner(*place, wanted, derive_seed(scanner_seed, scanner.name), ranges)
+            drawn[scanner.name] = draw_scanner(*place, wanted, derive_seed(scanner_seed, scanner.name), own)
     return drawn
 
 
@@ -157,7 +158,7 @@ def _group_scanners(group: Mapping[str, Any], contrasts: tuple[str, ...], scanne
     """List `count` scanners outside the population.
 
     `name` and `site` are formats of the scanner's number, counted from 1; `manufacturer` and `field_strength` are
-    weights.
+    weights. What else a group may have, a `protocol` as a design has one, holds for these scanners alone.
     """
     scanners = []
     for number in range(1, group.get("count", 1) + 1):

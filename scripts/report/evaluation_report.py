@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .figures import draw_boxes, draw_probe_bars, draw_region_bars
+from .figures import draw_boxes, draw_pair_bars, draw_probe_bars, draw_region_bars
 from .image_table import ImageRow, image_markdown, image_table
-from .measurements import read_measurements, write_rows
+from .measurements import read_measurements, read_pair_measurements, write_rows
+from .pair_table import PairRow, pair_markdown, pair_table
 from .probe_table import Probe, ProbeRow, probe_markdown, probe_table
 from .region_table import RegionRow, region_markdown, region_table
 
@@ -30,7 +31,12 @@ class EvaluationReport:
         """Read `folder`/measurements and write `folder`/tables and `folder`/figures."""
         for name in ("tables", "figures"):
             (folder / name).mkdir(exist_ok=True)
-        writers = {"images": self._write_images, "regions": self._write_regions, "site_probe": self._write_site_probe}
+        writers = {
+            "images": self._write_images,
+            "regions": self._write_regions,
+            "site_probe": self._write_site_probe,
+            "pairs": self._write_pairs,
+        }
         for table in tables:
             writers[table](folder)
 
@@ -54,6 +60,13 @@ class EvaluationReport:
         write_rows(folder / "tables" / "site_probe.csv", ProbeRow, rows)
         _write_text(folder / "tables" / "site_probe.md", probe_markdown(rows))
         draw_probe_bars(rows, folder / "figures" / "site_probe.png", self.dpi)
+
+    def _write_pairs(self, folder: Path) -> None:
+        rows = pair_table(read_pair_measurements(folder / "measurements" / "pairs.csv"))
+        write_rows(folder / "tables" / "pairs.csv", PairRow, rows)
+        _write_text(folder / "tables" / "pairs.md", pair_markdown(rows, self.significance))
+        for measure, label in (("rmse", "RMSE of volumes (ml)"), ("dice", "Dice")):
+            draw_pair_bars(rows, measure, label, folder / "figures" / f"pairs_{measure}.png", self.dpi)
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .measurements import RESCAN, UNHARMONIZED, Measurement
+from .pair_table import PairRow
 from .probe_table import ProbeRow
 from .region_table import RegionRow
 
@@ -82,6 +83,31 @@ def draw_probe_bars(rows: Sequence[ProbeRow], path: Path, dpi: int) -> None:
         panel.set_ylim(0.0, 1.0)
     panels[0].set_ylabel("balanced accuracy of site", fontsize=_FONT_SIZE)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", frameon=False, fontsize=_FONT_SIZE)
+    figure.savefig(path, dpi=dpi)
+
+
+def draw_pair_bars(rows: Sequence[PairRow], measure: str, label: str, path: Path, dpi: int) -> None:
+    """One measure of each pair of scanners per method, a panel for each contrast and tissue."""
+    chosen = [row for row in rows if row.measure == measure]
+    panels = list(dict.fromkeys((row.contrast, row.tissue) for row in chosen))
+    methods, pairs = (list(dict.fromkeys(getattr(row, name) for row in chosen)) for name in ("method", "pair"))
+    colours, thickness = _colours(methods), 0.8 / len(methods)
+    figure = Figure(
+        figsize=(1 + 3 * len(panels), 1.2 + len(pairs) * (0.25 + 0.12 * len(methods))), layout="constrained"
+    )
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for panel, (contrast, tissue) in zip(axes, panels, strict=True):
+        means = {(row.method, row.pair): row.mean for row in chosen if (row.contrast, row.tissue) == (contrast, tissue)}
+        for index, method in enumerate(methods):
+            places = np.arange(len(pairs)) + (index - (len(methods) - 1) / 2) * thickness
+            values = [means.get((method, pair), math.nan) for pair in pairs]
+            panel.barh(places, values, thickness * 0.9, color=colours[method], label=method)
+        _finish(panel, f"{contrast}, {tissue}")
+        panel.set_xlabel(label, fontsize=_FONT_SIZE)
+        panel.set_yticks(range(len(pairs)), pairs, fontsize=_FONT_SIZE)
+        panel.set_ylim(len(pairs) - 0.5, -0.5)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=_FONT_SIZE)
     figure.savefig(path, dpi=dpi)
 
 

@@ -31,6 +31,23 @@ class Measurement:
     value: float
 
 
+@dataclass(frozen=True)
+class PairMeasurement:
+    """One number about the images of one subject on two scanners; `tissue` is empty where it is about the whole image.
+
+    A difference is that of the first less the second.
+    """
+
+    method: str
+    subject: str
+    contrast: str
+    first: str
+    second: str
+    measure: str
+    tissue: str
+    value: float
+
+
 def write_rows(path: Path, kind: type, rows: Iterable[Any]) -> None:
     """Write rows of the dataclass `kind` as CSV with its field names as header."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +59,14 @@ def write_rows(path: Path, kind: type, rows: Iterable[Any]) -> None:
 
 def read_measurements(path: Path) -> list[Measurement]:
     """Read back what `write_rows` wrote; numbers come back exactly."""
+    return [Measurement(**(row | {"run": int(row["run"]), "value": float(row["value"])})) for row in _read(path)]
+
+
+def read_pair_measurements(path: Path) -> list[PairMeasurement]:
+    """The same for pairs."""
+    return [PairMeasurement(**(row | {"value": float(row["value"])})) for row in _read(path)]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8") as file:
-        rows: Iterable[dict[str, Any]] = csv.DictReader(file)
-        return [Measurement(**(row | {"run": int(row["run"]), "value": float(row["value"])})) for row in rows]
+        return list(csv.DictReader(file))

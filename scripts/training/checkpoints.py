@@ -28,9 +28,9 @@ class Checkpoints:
     """Saves the `parts` of a training after every epoch, and goes on from them where `folder` has some.
 
     `weights` are networks by the name of the file that gets their state dict: after an epoch in which `metric` of the
-    `evaluator` rose above all before, or after every epoch if there is no evaluator. Beside them `training.json` says
-    how they were made. `config` decides what a training computes, but for the ids `free`; with another one it cannot
-    go on. Of several processes, the first one writes.
+    `evaluator` rose above all before, or fell below all where `lowest`, or after every epoch if there is no evaluator.
+    Beside them `training.json` says how they were made. `config` decides what a training computes, but for the ids
+    `free`; with another one it cannot go on. Of several processes, the first one writes.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Checkpoints:
         free: Sequence[str] = (),
         evaluator: Engine | None = None,
         metric: str = "psnr",
+        lowest: bool = False,
         writes: bool = True,
     ) -> None:
         self.folder = Path(folder)
@@ -51,6 +52,7 @@ class Checkpoints:
         self.free = free
         self.evaluator = evaluator
         self.metric = metric
+        self.lowest = lowest
         self.writes = writes
         self.best: float | None = None
         # Of the parts of this training that ran before, and the time at which this one began.
@@ -108,9 +110,9 @@ class Checkpoints:
     def _improved(self) -> bool:
         if self.evaluator is None:
             return True
-        value = self.evaluator.state.metrics[self.metric]
+        value, sign = self.evaluator.state.metrics[self.metric], -1 if self.lowest else 1
         # So written that a value that is not a number never counts.
-        if not value > (-math.inf if self.best is None else self.best):
+        if not sign * value > (-math.inf if self.best is None else sign * self.best):
             return False
         self.best = value
         return True

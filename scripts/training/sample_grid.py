@@ -1,5 +1,6 @@
 """Pictures of what the harmonizer makes, to look at while it trains."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,23 @@ from torch import Tensor
 class SampleGrid:
     """After each epoch, writes a picture of the first samples of the `evaluator` to `folder`: `epoch-<n>.png`.
 
-    A row is a sample: its sources, missing ones black, then what was made of them, and what it should be. White is
-    `white`.
+    A row is a sample: its sources, missing ones black, then what was made of them, and what it should be, or what else
+    `columns` name, each (B, images, H, W). White is `white`.
     """
 
-    def __init__(self, evaluator: Engine, folder: Path | str, rows: int = 8, white: float = 1.5) -> None:
+    def __init__(
+        self,
+        evaluator: Engine,
+        folder: Path | str,
+        rows: int = 8,
+        white: float = 1.5,
+        columns: Sequence[str] = ("source", "pred", "target"),
+    ) -> None:
         self.evaluator = evaluator
         self.folder = Path(folder)
         self.rows = rows
         self.white = white
+        self.columns = columns
         self.pictures: list[Tensor] = []
 
     def attach(self, engine: Engine) -> None:
@@ -30,8 +39,8 @@ class SampleGrid:
 
     def _collect(self, engine: Engine) -> None:
         output: Any = engine.state.output
-        columns = torch.cat([output["source"], output["pred"], output["target"]], dim=1)
-        # The slices of a row side by side, (H, (C + 2) W).
+        columns = torch.cat([output[column] for column in self.columns], dim=1)
+        # The images of a row side by side, (H, images * W).
         self.pictures += [torch.cat(list(row), dim=1) for row in columns[: self.rows - len(self.pictures)]]
 
     def _write(self, engine: Engine) -> None:

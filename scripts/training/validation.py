@@ -75,6 +75,31 @@ class ImageMetric(Metric):
         return float(np.mean(self.values))
 
 
+class MeanLoss(Metric):
+    """Mean over batches of what the evaluator's `losses` hold under a name."""
+
+    def __init__(self, name: str = "total") -> None:
+        self.name = name
+        super().__init__()
+
+    def iteration_completed(self, engine: Engine) -> None:
+        """Take the whole output, of which ignite's metrics expect two entries."""
+        output: Any = engine.state.output
+        self.update(output)
+
+    def reset(self) -> None:
+        """Forget the losses."""
+        self.values: list[float] = []
+
+    def update(self, output: Mapping[str, Any]) -> None:
+        """Take in a batch."""
+        self.values.append(output["losses"][self.name])
+
+    def compute(self) -> float:
+        """The mean."""
+        return float(np.mean(self.values))
+
+
 def slice_ssim(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> float:
     """Mean SSIM of local windows."""
     return windowed_ssim(image, reference, mask).value

@@ -7,8 +7,10 @@ from typing import Any
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
-from ..io.arguments import read_json
+from ..io.arguments import read_sidecar
 from ..io.choose_jobs import choose_jobs
+from ..io.jobs import Job
+from ..io.selection import select_jobs
 
 UNKNOWN = "unknown"
 
@@ -29,10 +31,12 @@ def cohort_visits(
     cohort_file: Any = None,
     contrasts: str | Sequence[str] = CONTRASTS,
     runs: int | Sequence[int] = (1,),
+    participant_label: Any = None,
 ) -> list[Visit]:
     """The visits of a BIDS folder or of a file of subjects; `contrasts` and `runs` belong to the folder.
 
-    Site and scanner are the BIDS fields `InstitutionName` and `StationName` of the JSON file beside the first image.
+    Site and scanner are the BIDS fields `InstitutionName` and `StationName` of the JSON file beside the first image,
+    unless the file of subjects names them. Of all subjects, those with a `participant_label` are taken.
     """
     if (cohort_dir is None) == (cohort_file is None):
         got = "neither" if cohort_dir is None else "both"
@@ -40,11 +44,11 @@ def cohort_visits(
     jobs = choose_jobs(
         cohort_dir=cohort_dir, cohort_file=cohort_file, contrasts=contrasts, runs=runs, with_targets=False
     )
-    return [Visit(job.name, job.subject, *_place(next(iter(job.sources.values()))), job.sources) for job in jobs]
+    return [_visit(job) for job in select_jobs(jobs, participant_label)]
 
 
-def _place(image: Path) -> tuple[str, str]:
-    """Site and scanner."""
-    sidecar = image.with_name(image.name.split(".nii")[0] + ".json")
-    fields = read_json(sidecar, "sidecar") if sidecar.is_file() else {}
-    return str(fields.get("InstitutionName", UNKNOWN)), str(fields.get("StationName", UNKNOWN))
+def _visit(job: Job) -> Visit:
+    fields = read_sidecar(next(iter(job.sources.values())))
+    site = job.site or str(fields.get("InstitutionName", UNKNOWN))
+    scanner = job.scanner or str(fields.get("StationName", UNKNOWN))
+    return Visit(job.name, job.subject, site, scanner, job.sources)

@@ -9,6 +9,7 @@ import numpy as np
 
 from scripts.contrasts import BIDS_SUFFIX
 from scripts.engines.evaluate import Evaluation
+from scripts.engines.pair_work import PairMeasures
 from scripts.errors import InputError
 from scripts.io.cohort import CohortImage, output_path, read_cohort, truth_path
 from scripts.io.volumes import read_volume, write_json, write_volume
@@ -16,12 +17,14 @@ from scripts.metrics.image import correlation, psnr, wasserstein
 from scripts.metrics.scaling import divide_by_percentile
 from scripts.metrics.site_probe import image_features, site_accuracy
 from scripts.metrics.ssim import global_ssim, windowed_ssim
+from scripts.metrics.tissues import TissueLabels
 from scripts.report.evaluation_report import EvaluationReport
 
 SHAPE = (24, 22, 20)
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 DISTANCE = np.sqrt(sum((axis - 10.0) ** 2 for axis in np.ogrid[:24, :22, :20]))
 BRAIN = DISTANCE < 9.0
+TISSUES = {"GM": ["cerebellar_gm", "cerebrum_gm"], "WM": ["cerebral_wm"]}
 
 
 class ThresholdSegmenter:
@@ -99,6 +102,7 @@ def make_evaluation(cohort: Path, methods: Mapping[str, Path], output: Path, /, 
         "segmenter": ThresholdSegmenter(),
         "volume_methods": {"centred": centre_batches},
         "features": partial(image_features, n_quantiles=5, n_gradients=3, n_bands=4),
+        "pair_measures": PairMeasures(TissueLabels(ThresholdSegmenter(), TISSUES), partial(windowed_ssim, radius=2)),
         "report": EvaluationReport({"psnr": "PSNR", "ssim": "SSIM"}, ["psnr", "ssim"], site_accuracy, dpi=40),
         "contrasts": ["t1w"],
     }

@@ -27,13 +27,14 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"tables": ["image"]}, "`tables` must hold some of images, regions, site_probe, got image"),
+        ({"tables": ["image"]}, "`tables` must hold some of images, regions, site_probe, pairs, got image"),
         ({"tables": []}, "`tables` must hold some of .* got none"),
         ({"contrasts": ["t1"]}, "`contrasts` must hold some of t1w, t2w, pd, flair, got t1"),
         ({"region_contrast": "flair"}, "`region_contrast` must hold some of t1w, got flair"),
         ({"methods": {"rescan": "x"}}, "`methods` must not be named like the rows .* got rescan"),
         ({"methods": {"nyul": "nowhere"}}, "`methods#nyul` must be a folder of outputs, but nowhere is not a folder"),
         ({"cohort_dir": "nowhere"}, "cohort_dir must be a BIDS folder"),
+        ({"participant_label": "07"}, "`participant_label` must be among sub-01, sub-02, got sub-07"),
         ({"workers": 0}, "`workers` must be a whole number of at least 1, got 0"),
     ],
 )

@@ -82,9 +82,9 @@ def test_the_site_is_the_first_field_that_says_something(tmp_path):
     touch(tmp_path / "sub-01/anat/sub-01_T1w.nii.gz")
     touch(tmp_path / "T1w.json", {"InstitutionName": "", "StationName": "MR 2", "Manufacturer": "N"})
     (image,) = read_bids(tmp_path)
-    assert image.site(["InstitutionName", "StationName", "Manufacturer"]) == "MR 2"
-    assert image.site(["Manufacturer"]) == "N"
-    assert image.site(["DeviceSerialNumber"]) is None
+    assert image.first_of(["InstitutionName", "StationName", "Manufacturer"]) == "MR 2"
+    assert image.first_of(["Manufacturer"]) == "N"
+    assert image.first_of(["DeviceSerialNumber"]) is None
 
 
 def test_participants_have_what_the_column_says(tmp_path, caplog):

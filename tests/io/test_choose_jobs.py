@@ -69,6 +69,11 @@ def test_named_targets_are_known_to_every_way(folder):
             "`subject` and `session` belong to `sources`, got '01' beside cohort_dir",
         ),
         ({"cohort_file": "x", "session": 1}, "`subject` and `session` belong to `sources`, got 1 beside cohort_file"),
+        (
+            {"cohort_file": "x", "scanner": "A"},
+            "`scanner` belongs to `sources`, got 'A' beside cohort_file; there a column",
+        ),
+        ({"cohort_dir": "x", "target": "a", "with_targets": False}, "this run takes no target, got 'a'"),
         ({"cohort_dir": "x", "target": "a"}, "with `cohort_dir` every target is a first visit, got the target 'a'"),
         ({"sources": SOURCES, "targets": {"t1w": "a"}, "with_targets": False}, "this run takes no target, got {'t1w'"),
         ({"sources": SOURCES}, "exactly one of `target` and `targets` must be given, got neither"),

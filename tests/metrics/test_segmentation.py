@@ -102,6 +102,17 @@ def test_images_that_cannot_be_segmented_are_refused(segmenter: TissueSegmenter,
         segmenter(image)
 
 
+def test_fluid_outside_the_ventricles_has_a_label_where_it_is_asked_for() -> None:
+    coarse = {"voxel_mm": 8, "fit_voxel_mm": 8, "rounds": 1}
+    template = load_template()
+    plain, with_fluid = (TissueSegmenter(**coarse, sulcal_fluid=asked)(template.t1w) for asked in (False, True))
+    fluid = with_fluid == len(REGIONS) + 1
+    np.testing.assert_array_equal(np.where(fluid, 0, with_fluid), plain)
+    # Blocks of 8 mm hold much else.
+    grey, white = (template.fluid[plain == REGIONS.index(name) + 1] for name in ("cerebrum_gm", "cerebral_wm"))
+    assert template.fluid[fluid].mean() > 1.5 * max(grey.mean(), white.mean())
+
+
 def test_spacings_that_do_not_fill_the_grid_are_refused() -> None:
     with pytest.raises(InputError, match="`fit_voxel_mm` must be 1, 2, 4 or 8, got 3"):
         TissueSegmenter(fit_voxel_mm=3)

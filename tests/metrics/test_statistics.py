@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scripts.metrics.statistics import benjamini_hochberg, bonferroni, paired_wilcoxon
+from scripts.metrics.statistics import benjamini_hochberg, bonferroni, paired_t_test, paired_wilcoxon
 
 
 def test_wilcoxon_of_consistent_differences_by_hand() -> None:
@@ -11,6 +11,17 @@ def test_wilcoxon_of_consistent_differences_by_hand() -> None:
 
 def test_wilcoxon_of_equal_samples_is_one() -> None:
     assert paired_wilcoxon([1.0, 2.0], [1.0, 2.0]) == 1.0
+
+
+def test_t_test_of_two_pairs_by_hand() -> None:
+    # Differences 1 and 3: t = 2 / (sqrt(2) / sqrt(2)) = 2; with one degree of freedom p = 1 - 2 atan(t) / pi.
+    assert paired_t_test([2.0, 5.0], [1.0, 2.0]) == pytest.approx(1 - 2 * np.arctan(2.0) / np.pi)
+
+
+def test_t_test_where_its_statistic_is_not_defined() -> None:
+    assert paired_t_test([1.0, 2.0], [1.0, 2.0]) == 1.0
+    assert paired_t_test([2.0, 3.0], [1.0, 2.0]) == 0.0
+    assert np.isnan(paired_t_test([2.0], [1.0]))
 
 
 def test_bonferroni_by_hand() -> None:

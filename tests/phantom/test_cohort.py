@@ -49,6 +49,36 @@ def test_masivar_is_19_visits_of_five_subjects():
     assert {route[0] for route in routes} == {"masivar-1A"}
 
 
+def test_mispel_is_18_people_on_the_same_four_scanners_by_the_papers_protocols():
+    cohort = draw("mispel")
+    assert len(cohort.subjects) == 18
+    assert {tuple(sorted(route)) for route in visits(cohort)} == {
+        ("mispel-GE", "mispel-Philips", "mispel-Prisma", "mispel-Trio")
+    }
+    protocols = {name.removeprefix("mispel-"): scanner.protocols["t1w"] for name, scanner in cohort.scanners.items()}
+    assert {name: p.inversion_time for name, p in protocols.items() if name != "GE"} == {
+        "Philips": 1.3,
+        "Prisma": 1.1,
+        "Trio": 1.2,
+    }
+    bravo = protocols["GE"]
+    # The train of 9.5 ms echoes begins 600 ms after the inversion.
+    assert bravo.inversion_time - bravo.echo_train_length * bravo.echo_spacing / 2 == pytest.approx(0.6)
+    assert (bravo.echo_time, bravo.slice_mm) == (0.0037, 0.5)
+    assert all(51 <= subject.age <= 78 for subject in cohort.subjects)
+
+
+def test_a_scanners_own_protocol_is_that_of_no_other():
+    first, *others = DESIGNS["demo"]["scanners"]
+    own = {**first, "protocol": {"t1w": {"repetition_time": 7.5}}}
+    drawn = draw("demo", changed("demo", scanners=[own, *others])).scanners
+    plain = draw("demo").scanners
+    assert drawn["demo-A"].protocols["t1w"].repetition_time == 7.5
+    # What the whole study prescribes holds too.
+    assert drawn["demo-A"].protocols["t1w"].sequence == "mprage"
+    assert {name: drawn[name] for name in ("demo-B", "demo-C")} == {name: plain[name] for name in ("demo-B", "demo-C")}
+
+
 def test_train_visits_every_scanner_of_the_population_before_any_twice():
     cohort = draw("train", subjects=200)
     count = Counter(name for route in visits(cohort) for name in route)
@@ -128,6 +158,6 @@ def test_wrong_design_is_refused(keys, words):
 
 def test_unknown_cohort_is_refused():
     with pytest.raises(
-        InputError, match="`cohort` must be one of demo, fthp, masivar, targets, train, treat, got trian"
+        InputError, match="`cohort` must be one of demo, fthp, masivar, mispel, targets, train, treat, got trian"
     ):
         draw("trian")

@@ -67,6 +67,17 @@ def test_weights_are_those_of_the_best_epoch(tmp_path):
     assert torch.load(tmp_path / STATE_FILE, weights_only=True)["parts"]["stage"]["weight"].item() == 4
 
 
+def test_a_measure_may_be_one_that_falls(tmp_path):
+    network, evaluator = line(1.0), validated(20.0)
+    keeper = checkpoints(tmp_path, network, evaluator=evaluator, lowest=True)
+    for weight, value in ((1.0, 20.0), (2.0, 18.0), (3.0, 19.0), (4.0, float("nan"))):
+        nn.init.constant_(network.weight, weight)
+        evaluator.state.metrics["psnr"] = value
+        keeper.save(engine())
+    assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].item() == 2
+    assert keeper.best == 18
+
+
 def test_one_process_of_several_writes(tmp_path):
     checkpoints(tmp_path, line(1.0), writes=False).save(engine())
     assert not list(tmp_path.iterdir())

@@ -86,6 +86,16 @@ def test_visits_of_a_file_know_their_site_from_sidecars(bids):
     assert (second.name, second.site, second.scanner) == ("sub-7", UNKNOWN, UNKNOWN)
 
 
+def test_a_file_may_name_site_and_scanner_and_some_people_may_be_chosen(bids):
+    anat = "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz"
+    (bids / "study.csv").write_text(f"subject,t1w,site,scanner\n01,{anat},Oslo,Prisma\n02,{anat},,\n03,{anat},,\n")
+    visits = cohort_visits(cohort_file=str(bids / "study.csv"), participant_label=["01", "sub-02"])
+    assert [(v.subject, v.site, v.scanner) for v in visits] == [
+        ("sub-01", "Oslo", "Prisma"),
+        ("sub-02", "site-1", "scanner-1"),
+    ]
+
+
 def test_cohort_must_be_given_once(bids):
     with pytest.raises(InputError, match="exactly one of `cohort_dir` and `cohort_file` must be given, got neither"):
         cohort_visits()

@@ -9,9 +9,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from scripts.training.checkpoints import STATE_FILE, Checkpoints
-
 from ..engines.tiny_subjects import BUNDLE, narrow_network, write_ball
+from .training_state import equal, state
 
 TINY: dict[str, Any] = {
     "network_def#anatomy_base": 1,
@@ -56,20 +55,6 @@ def train(cohort: Path, output: Path, *overlays: str, **overrides: Any) -> Path:
     return output
 
 
-def state(folder: Path) -> dict[str, Any]:
-    """All but what no two runs have in common."""
-    found = torch.load(folder / STATE_FILE, weights_only=True)
-    return {name: value for name, value in found.items() if name not in ("seconds", "config")}
-
-
-def equal(first: Any, second: Any) -> bool:
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(equal(first[key], second[key]) for key in first)
-    if isinstance(first, list | tuple):
-        return len(first) == len(second) and all(map(equal, first, second))
-    return torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
-
-
 @pytest.fixture(scope="module")
 def trained(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(cohort, tmp_path_factory.mktemp("trained"))
@@ -83,22 +68,6 @@ def test_training_leaves_weights_pictures_and_curves(trained):
     assert {"total", "reconstruction", "contrastive", "psnr", "ssim"} <= set(curves.Tags()["scalars"])
     assert [event.step for event in curves.Scalars("total")] == [1, 2, 3, 4]
     assert state(trained)["iteration"] == 4
-
-
-def test_an_interrupted_training_goes_on_exactly(trained, cohort, tmp_path, monkeypatch):
-    save = Checkpoints.save
-
-    def save_and_stop(self: Checkpoints, engine: Any) -> None:
-        save(self, engine)
-        raise ZeroDivisionError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "save", save_and_stop)
-        with pytest.raises(RuntimeError):
-            train(cohort, tmp_path)
-    assert state(tmp_path)["epoch"] == 1
-    train(cohort, tmp_path)
-    assert equal(state(tmp_path), state(trained))
 
 
 def test_the_artifact_encoder_of_its_stage_is_taken_and_frozen(cohort, tmp_path):

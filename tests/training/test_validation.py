@@ -7,7 +7,7 @@ from PIL import Image
 from scripts.metrics.image import psnr
 from scripts.training.artifact_validation import CleanAuc, ScoreSlices, SeverityCorrelation
 from scripts.training.sample_grid import SampleGrid
-from scripts.training.validation import FixedBatches, HarmonizeSlices, ImageMetric, slice_ssim
+from scripts.training.validation import FixedBatches, HarmonizeSlices, ImageMetric, MeanLoss, slice_ssim
 
 from .tiny_stage import SIZE, tiny_batch, tiny_stage
 
@@ -108,3 +108,18 @@ def test_pictures_show_sources_output_and_target(tmp_path):
     assert (picture[:, 4 * SIZE : 5 * SIZE] == 128).all()
     expected = (batch["target"][1, 0] / 2).clamp(0, 1).mul(255).round()
     np.testing.assert_array_equal(picture[SIZE : 2 * SIZE, 5 * SIZE :], expected)
+
+
+def test_pictures_show_other_columns_where_they_are_asked_for(tmp_path):
+    evaluator, trainer = Engine(lambda _, batch: batch), Engine(lambda *_: None)
+    SampleGrid(evaluator, tmp_path, columns=["image", "pred"]).attach(trainer)
+    evaluator.run([{"image": torch.rand(2, 3, SIZE, SIZE), "pred": torch.rand(2, 3, SIZE, SIZE)}])
+    trainer.run([0], max_epochs=1)
+    assert np.asarray(Image.open(tmp_path / "epoch-0001.png")).shape == (2 * SIZE, 6 * SIZE)
+
+
+def test_a_loss_is_averaged_over_batches():
+    metric = MeanLoss("coupling")
+    for value in (1.0, 2.0, 6.0):
+        metric.update({"losses": {"coupling": value, "total": 100.0}})
+    assert metric.compute() == pytest.approx(3.0)

@@ -9,10 +9,10 @@ from .section import plain, section, tree
 def parameters(part: Part, shown: Figures) -> Markup:
     """The whole sidecar."""
     method, target = part.sidecar["Method"], part.sidecar["Target"]
-    rows = [
-        ("method", method["network_def"].get("_target_", "")),
-        ("target", target.get("file") or target.get("name", "")),
-    ]
+    goal = target.get("file") or target.get("name", "")
+    if target.get("middle_ground"):
+        goal = f"none, from {target['scanner']} to the middle ground of the method's scanners"
+    rows = [("method", method["network_def"].get("_target_", "")), ("target", goal)]
     rows += [(f"source {LABELS[name]}", source["file"]) for name, source in part.sidecar["SourceImages"].items()]
     rows += [(f"weights {name}", value) for name, value in method["weights"].items()]
     rows += [("choice", choice) for choice in part.sidecar["Found"].get("choices", [])]

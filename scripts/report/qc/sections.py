@@ -59,10 +59,12 @@ def histogram(part: Part, shown: Figures) -> Markup:
     if not lines:
         return Markup()
     picture = line_chart(lines, "intensity, 1 = white", "% of voxels", f"{part.contrast}: histograms")
-    caption = (
-        "Foreground voxels. The harmonized curve should be nearer to the target's than the source's is;"
-        " people differ, so they need not coincide."
-    )
+    caption = "Foreground voxels."
+    if comparison.target is not None:
+        caption += (
+            " The harmonized curve should be nearer to the target's than the source's is; people differ, so they need"
+            " not coincide."
+        )
     colors = {line.name: line.color for line in lines}
     return section("Intensities", legend(colors), shown.show("histogram", part.contrast, picture, caption))
 
