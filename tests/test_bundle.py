@@ -64,7 +64,9 @@ def test_every_package_that_the_code_imports_is_pinned():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_config_that_runs_begins_with_the_guard(path):
     config = json.loads(path.read_text())
-    assert ("run" in config) is not path.name.startswith(("inference_trt", "method_", "multi_gpu_", "published_", "train_"))
+    assert ("run" in config) is not path.name.startswith(
+        ("inference_trt", "method_", "multi_gpu_", "published_", "train_")
+    )
     if "run" in config:
         assert config["run"][0] == GUARD
         # These change what inference.json runs.

@@ -1,4 +1,4 @@
-"""The release passes what the Model Zoo and users of MONAI bundles do with it, from a folder that is not the bundle's."""
+"""The release passes what the Model Zoo and users of bundles do with it, from a folder that is not the bundle's."""
 
 import json
 import subprocess

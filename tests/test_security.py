@@ -41,7 +41,9 @@ def test_files_of_tensors_and_arrays_are_read_as_data():
         if name in SAFE:
             found.add(name)
             argument, safe = SAFE[name]
-            given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == argument}
+            given = {
+                keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == argument
+            }
             # NumPy's default is the safe one; PyTorch's depends on its version.
             assert given.get(argument, name == "np.load" and safe) is safe, place
     assert "torch.load" in found

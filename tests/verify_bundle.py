@@ -86,7 +86,11 @@ class Checks:
         state = torch.load(self.bundle / "models" / "model.pt", weights_only=True)
         for workflow in ("train", "inference"):
             network = load(
-                self.bundle.name, bundle_dir=str(self.bundle.parent), workflow_type=workflow, device="cpu", source="github"
+                self.bundle.name,
+                bundle_dir=str(self.bundle.parent),
+                workflow_type=workflow,
+                device="cpu",
+                source="github",
             )
             filled = network.state_dict()
             assert state.keys() == filled.keys()

@@ -75,7 +75,9 @@ def main() -> None:
     where = f"{torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "one thread each"
     header = ["processes", "seconds", "seconds a visit", "times as fast"]
     about = f"{describe_machine()}; {where}, {options.visits} visits of one source, {options.precision}."
-    write_section("\n".join(["### several processes", "", about, "", markdown_table(header, rows(taken, options.visits))]))
+    write_section(
+        "\n".join(["### several processes", "", about, "", markdown_table(header, rows(taken, options.visits))])
+    )
 
 
 if __name__ == "__main__":

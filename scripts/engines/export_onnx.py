@@ -18,7 +18,7 @@ INPUTS, OUTPUT = ("image", "target", "available"), "pred"
 class OnnxExport:
     """Writes `network`, filled with its `weights`, to `path`.
 
-    Inputs are `image` (B, 4, H, W), `target` (B, theta + eta) and `available` (B, 4), the output is `pred` (B, 1, H, W).
+    Inputs are `image` (B, 4, H, W), `target` (B, theta + eta) and `available` (B, 4); `pred` (B, 1, H, W) comes out.
     """
 
     def __init__(self, network: Haca3, weights: ModelWeights, path: str) -> None:

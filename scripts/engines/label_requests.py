@@ -32,7 +32,7 @@ from .targets import TargetPreparation
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """Reads the visit that a request is about and prepares it like any other; `suffixes` map those of BIDS to contrasts.
+    """Reads the visit that a request is about and prepares it like any other; `suffixes` map BIDS to contrasts.
 
     Of what a request leaves open, the app hands over all of `displayable_configs`, whose first entry counts.
     """

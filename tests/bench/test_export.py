@@ -38,4 +38,7 @@ def test_the_exported_model_says_what_it_takes(exported):
 
 def test_a_table_compares_with_the_first_way():
     ways = {"one": lambda image, target, available: image, "other": lambda image, target, available: image + 0.5}
-    assert [(name, error) for name, _, error in compare(ways, 8, repeats=1)] == [("one", "0.0e+00"), ("other", "5.0e-01")]
+    assert [(name, error) for name, _, error in compare(ways, 8, repeats=1)] == [
+        ("one", "0.0e+00"),
+        ("other", "5.0e-01"),
+    ]

@@ -65,7 +65,9 @@ def test_the_release_has_what_the_model_zoo_asks_for(released_bundle):
     ):
         assert (released_bundle / name).is_file()
     assert not (released_bundle / "metadata.json").is_symlink()
-    assert (released_bundle / "metadata.json").read_bytes() == (released_bundle / "configs" / "metadata.json").read_bytes()
+    assert (released_bundle / "metadata.json").read_bytes() == (
+        released_bundle / "configs" / "metadata.json"
+    ).read_bytes()
     assert not list(released_bundle.rglob("*.pyc"))
     parser = ConfigParser()
     parser.read_config(str(released_bundle / "configs" / "inference.json"))
@@ -73,7 +75,14 @@ def test_the_release_has_what_the_model_zoo_asks_for(released_bundle):
 
 
 def test_the_release_runs_from_any_folder(released_bundle, tmp_path):
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(released_bundle / "configs/inference.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "--config_file",
+        str(released_bundle / "configs/inference.json"),
+    ]
     result = subprocess.run(
         [*command, "--bundle_root", str(released_bundle)], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
