@@ -69,9 +69,9 @@ bench: $(INSTALLED)
 	$(VENV)/bin/python -m scripts.bench.export
 	$(VENV)/bin/python -m scripts.bench.scaling
 
-# Whether a vulnerability is known of any package that is installed here; asks PyPI.
+# Whether a vulnerability is known of any package that is installed here; asks PyPI, and fails where that does not answer.
 audit: $(INSTALLED)
-	$(VENV)/bin/python -m pip_audit --skip-editable
+	$(VENV)/bin/python -m pip_audit --strict
 
 # The zip for the Model Zoo.
 release: $(INSTALLED)

@@ -83,3 +83,15 @@ def test_weights_are_imported_for_the_networks_of_inference(id):
         network = parser.get_parsed_content(id)
         shapes.append({name: value.shape for name, value in network.state_dict().items()})
     assert shapes[0] == shapes[1]
+
+
+def test_what_several_gpus_change_is_little():
+    overlays = sorted((BUNDLE / "configs").glob("multi_gpu_*.json"))
+    assert [path.stem for path in overlays] == ["multi_gpu_evaluate", "multi_gpu_inference", "multi_gpu_train"]
+    assert all(len(path.read_text().splitlines()) < 20 for path in overlays)
+
+
+def test_the_model_card_has_the_sections_of_the_model_zoo():
+    headings = re.findall("^#{1,2} .+$", (BUNDLE / "docs" / "README.md").read_text(), re.M)
+    wanted = ["# Model Overview", "## Data", "## Training configuration", "## Performance", "## MONAI Bundle Commands"]
+    assert headings == [*wanted, "# References", "# License"]

@@ -3,6 +3,7 @@
 What `python -m monai.bundle onnx_export` writes has one input, the image, and so no other target than the default.
 """
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -34,7 +35,9 @@ class OnnxExport:
         image = torch.rand(2, len(CONTRASTS), network.field_of_view, network.field_of_view)
         example = (image, network.default_target.repeat(2, 1), torch.ones(2, len(CONTRASTS)))
         batch = torch.export.Dim("batch", min=1)
-        with refuse_full_or_read_only(self.path), whole_file(self.path) as partial:
+        with refuse_full_or_read_only(self.path), whole_file(self.path) as partial, warnings.catch_warnings():
+            # The exporter warns of itself.
+            warnings.simplefilter("ignore")
             torch.onnx.export(
                 network,
                 example,
