@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
@@ -24,6 +25,12 @@ NAME = "brain_mri_harmonization"
 # Voxels of 3 mm, axes in another order than those of the working grid; a cube of 75 mm is a twentieth of that.
 AFFINE = np.array([[0, 0, 3.0, -58], [-3, 0, 0, 38], [0, 3, 0, -50], [0, 0, 0, 1]])
 SHAPE, CUBE = (39, 39, 39), slice(7, 32)
+# Beside a PyTorch for CPUs, the torchvision of PyPI cannot be imported for want of two operators, which nobody calls.
+OPERATORS = """
+import torch
+for name in ("nms", "qnms"):
+    torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +62,16 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def server_environment(programs: Path, folder: Path) -> dict[str, str]:
+    """That of this process, with other programs."""
+    given = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    given["PATH"] = f"{programs}:{given['PATH']}"
+    if subprocess.run([programs / "python", "-c", "import torchvision"], env=given, capture_output=True).returncode:
+        (folder / "sitecustomize.py").write_text(OPERATORS)
+        given["PYTHONPATH"] = str(folder)
+    return given
+
+
 def get(url: str) -> dict:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
@@ -66,8 +83,7 @@ def server(
 ) -> Iterator[str]:
     """The address of a server that runs while the tests do."""
     folder = tmp_path_factory.mktemp("apps")
-    path = f"{environment}:{os.environ['PATH']}"
-    given = {**{key: value for key, value in os.environ.items() if key != "PYTHONPATH"}, "PATH": path}
+    given = server_environment(environment, folder)
     program = environment / "monailabel"
     subprocess.run([program, "apps", "--download", "--name", "monaibundle", "--output", folder], env=given, check=True)
     (folder / "monaibundle" / "model").mkdir()
