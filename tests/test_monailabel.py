@@ -139,7 +139,7 @@ def test_the_server_answers_with_what_the_bundle_writes(server, studies, release
     harmonize += ["--config_file", released_bundle / "configs" / "inference.json", "--output_dir", tmp_path / "out"]
     sources = {suffix.lower(): str(studies / f"sub-01_{suffix}.nii.gz") for suffix in ("T1w", "FLAIR")}
     harmonize += ["--sources", str(sources), "--target", "siemens_3t", "--target_contrast", "t1w", "--device", "cpu"]
-    subprocess.run(harmonize, check=True)
+    subprocess.run(harmonize, cwd=tmp_path, check=True)
     (path,) = (tmp_path / "out").rglob("*_desc-harmonized_T1w.nii.gz")
     own = nibabel.load(path)
     np.testing.assert_allclose(answer.affine, own.affine, atol=1e-4)
