@@ -1,5 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
+# Of MONAI Label, whose dependencies are not those of this bundle.
+LABEL_VENV ?= .venv-monailabel
 # Present when the environment holds what the requirements files name.
 INSTALLED := $(VENV)/installed
 BUNDLE_RUN := $(VENV)/bin/python -m monai.bundle run --config_file
@@ -14,7 +16,7 @@ OUTPUT := output/$(COHORT)
 SIMULATED := $(OUTPUT)/cohort/dataset_description.json
 HARMONIZATIONS := $(METHODS:%=harmonize_%)
 
-.PHONY: demo evaluation weights test test-slow bench lint $(HARMONIZATIONS)
+.PHONY: demo evaluation weights test test-slow bench lint audit monailabel release $(HARMONIZATIONS)
 
 # The main job on the embedded default.
 demo: evaluation
@@ -73,6 +75,25 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(VENV)/bin/python -m scripts.bench.simulation
 	$(VENV)/bin/python -m scripts.bench.performance
+	$(VENV)/bin/python -m scripts.bench.export
+	$(VENV)/bin/python -m scripts.bench.scaling
+
+# Whether a vulnerability is known of any package that is installed here; asks PyPI, and fails where that does not answer.
+audit: $(INSTALLED)
+	$(VENV)/bin/python -m pip_audit --strict
+
+# The zip for the Model Zoo.
+release: $(INSTALLED)
+	$(BUNDLE_RUN) configs/release_bundle.json
+
+# The environment of docs/monailabel.md.
+monailabel: $(LABEL_VENV)/installed
+
+$(LABEL_VENV)/installed: environments/monailabel.txt
+	$(PYTHON) -m venv $(LABEL_VENV)
+	$(LABEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r environments/monailabel.txt
+	$(LABEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps monailabel==0.8.5
+	touch $@
 
 $(INSTALLED): $(wildcard requirements*.txt)
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed, for instance: make PYTHON=python3.11')"

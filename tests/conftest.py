@@ -1,11 +1,17 @@
 """Fixtures that several test files share."""
 
+import json
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import monai.bundle
 import pytest
+
+BUNDLE = Path(__file__).parents[1]
+NAME = "brain_mri_harmonization"
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +21,27 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("HARMONIZATION_TEST_DATA, the folder of real test images, is not set")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def released_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle itself, packed by its config and unpacked."""
+    folder = tmp_path_factory.mktemp("release")
+    with pytest.MonkeyPatch.context() as process:
+        process.setattr(sys, "path", sys.path.copy())
+        process.setattr(sys, "excepthook", sys.excepthook)
+        monai.bundle.run(
+            config_file=str(BUNDLE / "configs" / "release_bundle.json"),
+            meta_file=str(BUNDLE / "configs" / "metadata.json"),
+            bundle_root=str(BUNDLE),
+            output_dir=str(folder),
+        )
+    (packed,) = folder.glob("*.zip")
+    version = json.loads((BUNDLE / "configs" / "metadata.json").read_text())["version"]
+    assert packed.name == f"{NAME}_v{version}.zip"
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(folder)
+    return folder / NAME
 
 
 @pytest.fixture(autouse=True)

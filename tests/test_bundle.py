@@ -8,16 +8,12 @@ from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
-import torch
-from monai.bundle import ConfigParser, ckpt_export, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser
 from packaging.requirements import Requirement
-
-from scripts.io.weights import save_weights, seed_weights
 
 BUNDLE = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (BUNDLE / "configs").glob("*.json") if path.name != "metadata.json")
 GUARD = {"_target_": "scripts.guard.refuse_unknown_overrides", "bundle_root": "@bundle_root"}
-SCHEMA_SHA256 = "d95c74c2915faef04ff6a2d6bd865da922bc8cd5afb4a0719b2dc6e1220528e7"
 
 
 @pytest.fixture
@@ -28,14 +24,6 @@ def metadata() -> dict:
 def pinned(file: str) -> dict[str, str]:
     lines = (BUNDLE / file).read_text().splitlines()
     return dict(match.groups() for line in lines if (match := re.fullmatch(r"([\w-]+)==([\w.]+)", line)))
-
-
-def test_metadata_passes_the_schema_of_monai(real_data):
-    schema = real_data / "meta_schema_20240725.json"
-    assert schema.is_file(), "MONAI would try to download it"
-    verify_metadata(
-        meta_file=str(BUNDLE / "configs" / "metadata.json"), filepath=schema, hash_val=SCHEMA_SHA256, hash_type="sha256"
-    )
 
 
 def test_metadata_at_the_root_is_the_one_in_configs():
@@ -76,11 +64,13 @@ def test_every_package_that_the_code_imports_is_pinned():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_config_that_runs_begins_with_the_guard(path):
     config = json.loads(path.read_text())
-    assert ("run" in config) is not path.name.startswith(("method_", "multi_gpu_", "published_", "train_"))
+    assert ("run" in config) is not path.name.startswith(
+        ("inference_trt", "method_", "multi_gpu_", "published_", "train_")
+    )
     if "run" in config:
         assert config["run"][0] == GUARD
         # These change what inference.json runs.
-        overlay = path.name in ("encode.json", "name_targets.json")
+        overlay = path.name in ("encode.json", "export_onnx.json", "name_targets.json")
         assert config.get("bundle_root") == (None if overlay else ".")
 
 
@@ -95,32 +85,13 @@ def test_weights_are_imported_for_the_networks_of_inference(id):
     assert shapes[0] == shapes[1]
 
 
-def test_network_takes_and_gives_what_the_metadata_says():
-    verify_net_in_out(
-        net_id="network_def",
-        meta_file=str(BUNDLE / "configs" / "metadata.json"),
-        config_file=str(BUNDLE / "configs" / "inference.json"),
-        bundle_root=str(BUNDLE),
-    )
+def test_what_several_gpus_change_is_little():
+    overlays = sorted((BUNDLE / "configs").glob("multi_gpu_*.json"))
+    assert [path.stem for path in overlays] == ["multi_gpu_evaluate", "multi_gpu_inference", "multi_gpu_train"]
+    assert all(len(path.read_text().splitlines()) < 20 for path in overlays)
 
 
-def test_network_is_exported_as_torchscript(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(BUNDLE))
-    parser = ConfigParser()
-    parser.read_config(str(BUNDLE / "configs" / "inference.json"))
-    network = parser.get_parsed_content("network_def").eval()
-    seed_weights(network, seed=0)
-    save_weights(network.state_dict(), tmp_path / "model.pt")
-    ckpt_export(
-        net_id="network_def",
-        filepath=str(tmp_path / "model.ts"),
-        ckpt_file=str(tmp_path / "model.pt"),
-        meta_file=str(BUNDLE / "configs" / "metadata.json"),
-        config_file=str(BUNDLE / "configs" / "inference.json"),
-        key_in_ckpt="",
-        bundle_root=str(BUNDLE),
-    )
-    image, target = torch.rand(1, 4, 224, 224), torch.tensor([[0.5, -1.0, 0.2, 0.0]])
-    with torch.inference_mode():
-        exported = torch.jit.load(tmp_path / "model.ts")(image, target)
-        torch.testing.assert_close(exported, network(image, target))
+def test_the_model_card_has_the_sections_of_the_model_zoo():
+    headings = re.findall("^#{1,2} .+$", (BUNDLE / "docs" / "README.md").read_text(), re.M)
+    wanted = ["# Model Overview", "## Data", "## Training configuration", "## Performance", "## MONAI Bundle Commands"]
+    assert headings == [*wanted, "# References", "# License"]

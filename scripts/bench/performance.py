@@ -234,18 +234,18 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="+", default=kinds, choices=kinds)
     options = parser.parse_args()
     machine, turns = Machine(), _turns(options.repeats)
-    _write_section(machine.work())
+    write_section(machine.work())
     with tempfile.TemporaryDirectory() as folder:
         for heading, place in subjects(Path(folder), options.subjects):
             ways = compare_ways(place, options.ways, options.further, options.repeats, options.planes)
-            _write_section(tables(heading, ways, turns, options.planes, machine))
+            write_section(tables(heading, ways, turns, options.planes, machine))
 
 
 def _turns(repeats: int) -> str:
     return "one turn" if repeats == 1 else f"medians of {repeats} turns"
 
 
-def _write_section(section: str) -> None:
+def write_section(section: str) -> None:
     """Put a section in the place of the one with the same heading; others stay."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     old, _, after = rest.partition(END)

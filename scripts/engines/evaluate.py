@@ -58,7 +58,8 @@ class Evaluation:
         pair_measures: what is measured of pairs of scanners.
         participant_label: the subjects that are judged; None for all.
         report: how tables and figures are made of the measurements.
-        batch_size: the most images that one piece of work measures; smaller spreads better over `workers` processes.
+        pool: what does the work; by default this process.
+        batch_size: the most images that one piece of work measures; smaller spreads better over processes.
         affine_tolerance: largest difference, in mm, between affines that count as equal.
     """
 
@@ -78,7 +79,7 @@ class Evaluation:
         contrasts: Sequence[str] = CONTRASTS,
         participant_label: Any = None,
         region_contrast: str = "t1w",
-        workers: int = 1,
+        pool: WorkerPool | None = None,
         batch_size: int = 16,
         affine_tolerance: float = 1e-3,
     ) -> None:
@@ -88,12 +89,12 @@ class Evaluation:
         self.segmenter, self.volume_methods, self.pair_measures = segmenter, volume_methods, pair_measures
         self.participant_label = participant_label
         self.report, self.tables, self.contrasts, self.region_contrast = report, tables, contrasts, region_contrast
-        self.workers, self.batch_size, self.affine_tolerance = workers, batch_size, affine_tolerance
+        self.pool, self.batch_size, self.affine_tolerance = pool or WorkerPool(1), batch_size, affine_tolerance
 
     def run(self) -> None:
         """Check everything, measure, and write `output_dir`; nothing is left of a run that fails."""
         plan = self._checked_plan()
-        with whole_folder(self.output_dir, MARKER, "evaluation") as folder, WorkerPool(self.workers) as pool:
+        with whole_folder(self.output_dir, MARKER, "evaluation") as folder, self.pool as pool:
             comparisons = plan.comparisons(self.batch_size)
             pool.map(VoxelCheck(self.scaling), comparisons, "check batches of images")
             write_json(folder / MARKER, self._settings())
@@ -202,7 +203,7 @@ class Evaluation:
     def _settings(self) -> dict[str, Any]:
         """Everything that decides the numbers, for the folder's JSON file."""
         packages = ("monai", "torch", "numpy", "scipy", "scikit-learn")
-        settings = {name: value for name, value in vars(self).items() if name != "workers"}
+        settings = {name: value for name, value in vars(self).items() if name != "pool"}
         return {
             "GeneratedBy": generated_by("evaluation"),
             "Settings": describe(settings),

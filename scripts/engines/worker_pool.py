@@ -26,11 +26,12 @@ class WorkerPool:
     def __init__(self, workers: int) -> None:
         if not isinstance(workers, int) or workers < 1:
             raise InputError(f"`workers` must be a whole number of at least 1, got {workers}")
-        self.executor = None
-        if workers > 1:
-            self.executor = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_use_one_thread)
+        self.workers = workers
+        self.executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "WorkerPool":
+        if self.workers > 1:
+            self.executor = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_use_one_thread)
         return self
 
     def __exit__(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor
 
@@ -44,8 +45,14 @@ class HarmonizationInferer(Inferer):
         """
 
     def __call__(self, inputs: Tensor, network: Any, target: Any = None, **_: Any) -> Tensor:
-        """Volumes (B, 4, X, Y, Z) to (B, 1, X, Y, Z), all to one `target`; with none, to the network's default."""
-        return torch.stack([self.harmonize(image, network, [target])[0].image for image in inputs])
+        """Volumes (B, 4, X, Y, Z) to (B, 1, X, Y, Z), all to one `target`.
+
+        Of a MetaTensor, the metadata may hold `target` and `available`. With no target it is the network's default.
+        """
+        known = inputs.meta if isinstance(inputs, MetaTensor) else {}
+        targets, available = [known.get("target") if target is None else target], known.get("available")
+        volumes = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        return torch.stack([self.harmonize(image, network, targets, available)[0].image for image in volumes])
 
 
 class VolumeInferer(HarmonizationInferer):

@@ -97,6 +97,11 @@ def read_named_targets(path: Path | str) -> dict[str, dict[str, TargetCode]]:
     return {name: _codes_of_name(entry, f"named targets {path}, `{name}`", name) for name, entry in content.items()}
 
 
+def target_names(path: Path | str) -> list[str]:
+    """Every name that can be a target."""
+    return [*read_named_targets(path)]
+
+
 def resolve_targets(
     target: Any, targets: Any, target_contrast: Any, named: NamedTargets, folder: Path = Path()
 ) -> dict[str, TargetSpec]:

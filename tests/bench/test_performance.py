@@ -51,7 +51,7 @@ def test_a_section_takes_the_place_of_its_predecessor_alone(tmp_path, monkeypatc
     page = tmp_path / "page.md"
     page.write_text(f"before\n\n{BEGIN}\n\n### a\n\nold a\n\n### b\n\nold b\n\n{END}\n\nafter\n")
     monkeypatch.setattr(performance, "PAGE", page)
-    performance._write_section("### b\n\nnew b\n")
-    performance._write_section("### c\n\nc\n")
+    performance.write_section("### b\n\nnew b\n")
+    performance.write_section("### c\n\nc\n")
     expected = f"before\n\n{BEGIN}\n\n### a\n\nold a\n\n### b\n\nnew b\n\n### c\n\nc\n\n{END}\n\nafter\n"
     assert page.read_text() == expected

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scripts.engines.worker_pool import WorkerPool
 from scripts.errors import InputError
 from scripts.io.cohort import output_path, truth_path
 from scripts.io.volumes import read_volume, write_volume
@@ -35,13 +36,17 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"methods": {"nyul": "nowhere"}}, "`methods#nyul` must be a folder of outputs, but nowhere is not a folder"),
         ({"cohort_dir": "nowhere"}, "cohort_dir must be a BIDS folder"),
         ({"participant_label": "07"}, "`participant_label` must be among sub-01, sub-02, got sub-07"),
-        ({"workers": 0}, "`workers` must be a whole number of at least 1, got 0"),
     ],
 )
 def test_refuses_bad_settings(cohort: Path, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         make_evaluation(cohort, {}, tmp_path / "out", **changes).run()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_refuses_no_worker() -> None:
+    with pytest.raises(InputError, match="`workers` must be a whole number of at least 1, got 0"):
+        WorkerPool(0)
 
 
 def damage_shape(path: Path) -> None:

@@ -5,15 +5,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-import monai.bundle
 import pytest
 from monai.bundle import ConfigParser
 
 from scripts.engines.release_bundle import BundleRelease
 from scripts.errors import InputError
-
-BUNDLE = Path(__file__).parents[2]
-NAME = "brain_mri_harmonization"
 
 
 def small_bundle(folder: Path) -> Path:
@@ -59,25 +55,7 @@ def test_what_is_not_there_is_refused_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle itself, packed by its config and unpacked."""
-    folder = tmp_path_factory.mktemp("release")
-    monai.bundle.run(
-        config_file=str(BUNDLE / "configs" / "release_bundle.json"),
-        meta_file=str(BUNDLE / "configs" / "metadata.json"),
-        bundle_root=str(BUNDLE),
-        output_dir=str(folder),
-    )
-    (packed,) = folder.glob("*.zip")
-    version = json.loads((BUNDLE / "configs" / "metadata.json").read_text())["version"]
-    assert packed.name == f"{NAME}_v{version}.zip"
-    with zipfile.ZipFile(packed) as archive:
-        archive.extractall(folder)
-    return folder / NAME
-
-
-def test_the_release_has_what_the_model_zoo_asks_for(unpacked):
+def test_the_release_has_what_the_model_zoo_asks_for(released_bundle):
     for name in (
         "configs/metadata.json",
         "configs/inference.json",
@@ -85,19 +63,28 @@ def test_the_release_has_what_the_model_zoo_asks_for(unpacked):
         "docs/data_license.txt",
         "LICENSE",
     ):
-        assert (unpacked / name).is_file()
-    assert not (unpacked / "metadata.json").is_symlink()
-    assert (unpacked / "metadata.json").read_bytes() == (unpacked / "configs" / "metadata.json").read_bytes()
-    assert not list(unpacked.rglob("*.pyc"))
+        assert (released_bundle / name).is_file()
+    assert not (released_bundle / "metadata.json").is_symlink()
+    assert (released_bundle / "metadata.json").read_bytes() == (
+        released_bundle / "configs" / "metadata.json"
+    ).read_bytes()
+    assert not list(released_bundle.rglob("*.pyc"))
     parser = ConfigParser()
-    parser.read_config(str(unpacked / "configs" / "inference.json"))
+    parser.read_config(str(released_bundle / "configs" / "inference.json"))
     assert parser.get("network_def")
 
 
-def test_the_release_runs_from_any_folder(unpacked, tmp_path):
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(unpacked / "configs/inference.json")]
+def test_the_release_runs_from_any_folder(released_bundle, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "--config_file",
+        str(released_bundle / "configs/inference.json"),
+    ]
     result = subprocess.run(
-        [*command, "--bundle_root", str(unpacked)], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [*command, "--bundle_root", str(released_bundle)], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 1
     assert "exactly one of sources, cohort_file, cohort_dir, bids_dir must be given, got none" in result.stderr
