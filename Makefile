@@ -58,6 +58,9 @@ weights: $(INSTALLED)
 	$(BUNDLE_RUN) configs/release_weights.json
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets
+	$(BUNDLE_RUN) configs/simulate.json --cohort targets --designs#targets#head_share 1.0 --correct_bias true \
+		--output_dir output/targets_heads
+	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets_heads --suffix _head
 
 # The gate: formatter, linter, types, tests.
 test: lint

@@ -1,5 +1,6 @@
 """configs/name_targets.json from end to end, on two people who were scanned on two scanners."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_a_code_is_the_mean_over_people(named, cohort, tmp_path):
     found = read_named_targets(named)["siemens"]["t1w"]
     torch.testing.assert_close(torch.tensor(found.theta + found.eta), mean)
     assert not torch.allclose(torch.tensor(each[0].theta), torch.tensor(each[1].theta))
+
+
+def test_names_of_the_same_weights_stay(named, cohort, tmp_path):
+    given = {"dataset_dir": str(cohort), "models_dir": str(tmp_path)}
+    shutil.copy(named, tmp_path)
+    harmonize(tmp_path, "name_targets.json", suffix="_head", **given)
+    assert sorted(read_named_targets(tmp_path / "targets.json")) == ["ge", "ge_head", "siemens", "siemens_head"]
+    harmonize(tmp_path, "name_targets.json", seed=1, **given)
+    assert sorted(read_named_targets(tmp_path / "targets.json")) == ["ge", "siemens"]
 
 
 def test_a_cohort_must_be_given(tmp_path):
