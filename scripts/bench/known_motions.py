@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from scripts.registration.pose import RIGID, make_pose, rigid_matrix
-from scripts.registration.rigid import Volume
+from ..registration.pose import RIGID, make_pose, rigid_matrix
+from ..registration.rigid import Volume
 
 LARGEST_TURN_DEG, LARGEST_SHIFT_MM = 30.0, 40.0
 

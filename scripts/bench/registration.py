@@ -2,7 +2,8 @@
 
 The scans are those of simulated people with whole heads: other contrasts, of the same session and of one on another
 scanner, are registered to the T1w of the first. The bundle's own way is compared with elastix and ANTs, as the packages
-set themselves up, but started where centers of mass meet and looking at the brain alone as ours does.
+set themselves up, but started where centers of mass meet and looking at the brain alone as ours does. Both come with
+environments/registration.txt, which does not go with the other requirements.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from monai.bundle import ConfigParser
+from monai.utils import optional_import
 
 from ..io.grid import GRID_AFFINE
 from ..registration.rigid import RigidRegistration
@@ -104,7 +106,7 @@ def elastix() -> Way:
 
 def ants() -> Way:
     """`ants.registration` of type Rigid, Mattes mutual information in its own resolutions."""
-    import ants
+    ants, _ = optional_import("ants")
 
     def image_of(volume: Placed) -> Any:
         spacing, direction, origin = _geometry(volume.affine)

@@ -23,5 +23,5 @@ def test_naive_way_decodes_what_the_inferer_decodes():
 @torch.inference_mode()
 def test_naive_way_fuses_what_the_inferer_fuses():
     network, planes = FusionNet().eval(), torch.rand(3, 20, 24, 22)
-    expected = NetworkFusion(network)(planes, torch.zeros(4, 20, 24, 22), field_of_view=32, precision="fp32")
+    expected = NetworkFusion(network)(planes, field_of_view=32, precision="fp32")
     torch.testing.assert_close(naive.fuse_planes(list(planes), network, field_of_view=32), expected)

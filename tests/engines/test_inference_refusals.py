@@ -77,7 +77,10 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
         ({"session": "a b"}, "`session` must be letters and digits, as BIDS labels are, got `a b`"),
         ({"sources": {"t1w": "t1w.nii.gz", "pd": "t1w.nii.gz"}}, "`sources` must be different files, t1w and pd are"),
         ({"target": None}, "exactly one of `target` and `targets` must be given, got neither"),
-        ({"target": "site_9"}, "target `site_9` must be a name (siemens_1.5t, ge_3t, siemens_3t, philips_3t), a code"),
+        (
+            {"target": "site_9"},
+            "target `site_9` must be a name (siemens_1.5t, ge_3t, siemens_3t, philips_3t, siemens_1.5t_head,",
+        ),
         (
             {"target": "pd.json", "target_contrast": "t1w"},
             "target `pd.json` is a code of pd and cannot be the target of",

@@ -9,7 +9,7 @@ from scripts.errors import InputError, find_cause
 
 from ..engines.tiny_subjects import AFFINE, SHAPE, harmonize, write_ball, write_image
 
-OVERLAY = "experiment_real_imputation.json"
+OVERLAY = "real_imputation.json"
 
 
 def write_people(folder: Path, names: tuple[str, ...] = ("one", "two")) -> dict[str, dict[str, str]]:

@@ -145,7 +145,7 @@ def test_wrong_number_of_subjects_is_refused(subjects):
         ({"first_scanner": "demo-Z"}, "cohort demo: `first_scanner` must be one of its scanners, got demo-Z"),
         ({"visits": [3, 4]}, r"cohort demo: `visits` must be .* from 1 to its 3 scanners, got \[3, 4\]"),
         ({"visits": [2, 1]}, r"cohort demo: `visits` must be two ascending numbers .*, got \[2, 1\]"),
-        ({"total_visits": 10}, "cohort demo: `total_visits` must be from 9 to 9 for 3 subjects .*, got 10"),
+        ({"total_visits": 10}, "cohort demo: `total_visits` must be from 4 to 4 for 2 subjects .*, got 10"),
         ({"contrasts": ["t1w", "dwi"]}, "cohort demo: `contrasts` must be among t1w, t2w, pd, flair, got dwi"),
         ({"population": "site"}, '`population` must be weights, or "site" for a site .*, got site for demo-1'),
         ({"heads": 1}, "cohort demo: keys of a design must be among subjects, age, .*, got heads"),
