@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..inferers.triplanar import TriPlanarInferer
 from ..io.targets import TargetCode
 from ..networks.haca3 import Haca3
+from ..transforms.tone import ToneCalibration
 from .model_weights import ModelWeights
 from .outputs import Outputs
 from .results import Results
@@ -27,6 +28,7 @@ class Encoding:
     inferer: TriPlanarInferer
     outputs: Outputs
     weights: ModelWeights
+    tone: ToneCalibration | None = None
 
     def __post_init__(self) -> None:
         """Refuse a method that has no codes."""
@@ -58,9 +60,10 @@ class Encoding:
         codes = []
         for contrast, native in subject.images.items():
             channel = CONTRASTS.index(contrast)
-            code = self.network.encode_target(image[None, channel, None], contrast)[0].tolist()
-            theta, eta = code[: self.network.theta], code[self.network.theta :]
+            code = self.network.encode_target(image[None, channel, None], contrast)
+            tone = None if self.tone is None else self.tone(self.network, image[channel], contrast, code)
+            theta, eta = code[0, : self.network.theta].tolist(), code[0, self.network.theta :].tolist()
             scale = float(subject.data["scale"][channel])
             origin, maker = native.path.name, self.weights.code_maker
-            codes.append(TargetCode(contrast, tuple(theta), tuple(eta), scale, origin, maker))
+            codes.append(TargetCode(contrast, tuple(theta), tuple(eta), scale, origin, maker, tone=tone))
         return self.outputs.write_codes(subject, features, codes)

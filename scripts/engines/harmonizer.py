@@ -37,7 +37,8 @@ class Harmonizer(Evaluator):
     A subject that fails stops no other, unless the disk is full; at the end of the run, an error lists those that did.
     A subject of which an earlier run left all outputs is passed over where everything that decides them was the same.
     While one subject is computed, the next one is read and the one before written. `postprocessing` takes a dict with
-    `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_scale`, and what preprocessing gave.
+    `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_scale` and `target_tone`, and what preprocessing
+    gave.
     """
 
     # Of the run that is under way.
@@ -147,7 +148,12 @@ class Harmonizer(Evaluator):
         # One entry for each target, as MONAI has one for each image of a batch.
         engine.state.batch = [subject.data for _ in targets]
         engine.state.output = [
-            {"pred": result.image, "uncertainty": result.uncertainty, "target_scale": target.scale}
+            {
+                "pred": result.image,
+                "uncertainty": result.uncertainty,
+                "target_scale": target.scale,
+                "target_tone": target.tone,
+            }
             for target, result in zip(targets, results, strict=True)
         ]
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
@@ -196,6 +202,7 @@ class Harmonizer(Evaluator):
             "inferer": self.inferer,
             "corrections": self.targets.corrections,
             "alignment": self.targets.align,
+            "tone": self.targets.tone,
             "preprocessing": self.targets.transform,
             "postprocessing": self.postprocessing,
         }

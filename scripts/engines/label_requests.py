@@ -67,6 +67,7 @@ class ReadRequest:
             **subject.data,
             "image": MetaTensor(subject.data["image"], affine=torch.from_numpy(GRID_AFFINE), meta=known),
             "target_scale": target.scale,
+            "target_tone": target.tone,
             "subject": subject,
             "reference": contrast,
             "result": {

@@ -9,7 +9,7 @@ from typing import Any
 from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..io.cohort import read_cohort
-from ..io.targets import read_named_targets
+from ..io.targets import code_content, read_named_targets
 from ..io.volumes import write_json
 from ..networks.haca3 import Haca3
 from .model_weights import ModelWeights
@@ -61,4 +61,4 @@ class NamedTargetsMaker:
 
     def _mean(self, targets: list[PreparedTarget]) -> dict[str, Any]:
         code = mean_code(targets, self.network.theta, f"mean of {len(targets)} images", self.weights.code_maker)
-        return {key: getattr(code, key) for key in ("theta", "eta", "scale", "origin", "weights")}
+        return {key: value for key, value in code_content(code).items() if key != "contrast"}

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..io.nifti import image_sha256
 from ..io.sources import Align, Correction, read_sources
 from ..io.targets import MiddleGround, TargetCode, TargetSpec
+from ..transforms.tone import Redrawing, ToneCalibration, ToneCurve, mean_curve
 from .model_weights import ModelWeights
 
 
@@ -37,12 +38,16 @@ class WithoutTarget(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PreparedTarget:
-    """A network's `code` of one target, the intensity `scale` that 1.0 stands for if known, and where it comes from."""
+    """A network's `code` of one target, the intensity `scale` that 1.0 stands for if known, and where it comes from.
+
+    `tone` mends the brightness of what the network makes of the code.
+    """
 
     contrast: str
     code: Any
     scale: float | None
     origin: dict[str, Any]
+    tone: ToneCurve | None = None
 
 
 class TargetPreparation:
@@ -58,6 +63,7 @@ class TargetPreparation:
         weights: ModelWeights,
         corrections: Sequence[Correction] = (),
         align: Align | None = None,
+        tone: ToneCalibration | None = None,
         remembered: int = 8,
     ) -> None:
         self.network = network
@@ -65,6 +71,7 @@ class TargetPreparation:
         self.weights = weights
         self.corrections = corrections
         self.align = align
+        self.tone = tone
         self._encode = lru_cache(maxsize=remembered)(self._encode_image)
         self._show = lru_cache(maxsize=len(CONTRASTS))(self._show_image)
 
@@ -77,7 +84,7 @@ class TargetPreparation:
                     f"target code {target.name} must have been made by the weights of this run,"
                     f" {self.weights.code_maker}, it is of {target.weights}; encode its image again"
                 )
-            return PreparedTarget(contrast, code, target.scale, asdict(target))
+            return PreparedTarget(contrast, code, target.scale, asdict(target), target.tone)
         if isinstance(target, MiddleGround):
             if not isinstance(self.network, WithoutTarget):
                 kind = type(self.network).__name__
@@ -104,7 +111,10 @@ class TargetPreparation:
         # Not around the transform, whose threads would not be in this mode.
         with torch.inference_mode():
             code = self.network.encode_target(data["image"][None, channel, None], contrast)
-        return PreparedTarget(contrast, code, _scale(data, channel), {"file": path.name, "sha256": sha256})
+            tone = None
+            if self.tone is not None and isinstance(self.network, Redrawing):
+                tone = self.tone(self.network, data["image"][channel], contrast, code)
+        return PreparedTarget(contrast, code, _scale(data, channel), {"file": path.name, "sha256": sha256}, tone)
 
     def _show_image(self, path: Path, contrast: str) -> Tensor:
         data, _ = self._prepare(path, contrast)
@@ -127,4 +137,5 @@ def mean_code(targets: Sequence[PreparedTarget], theta: int, origin: str, maker:
     code = torch.cat([target.code.cpu() for target in targets]).mean(0).tolist()
     scales = [target.scale for target in targets if target.scale is not None]
     scale = sum(scales) / len(scales) if scales else None
-    return TargetCode(targets[0].contrast, tuple(code[:theta]), tuple(code[theta:]), scale, origin, maker, name)
+    tone = mean_curve([target.tone for target in targets if target.tone is not None])
+    return TargetCode(targets[0].contrast, tuple(code[:theta]), tuple(code[theta:]), scale, origin, maker, name, tone)

@@ -13,18 +13,19 @@ targets brings all scans to a middle ground.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..contrasts import BIDS_SUFFIX, CONTRASTS
 from ..errors import InputError
+from ..transforms.tone import ToneCurve
 from .arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
 from .volumes import write_json
 
 _CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
-_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights")
+_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class TargetCode:
     """A scanner's contrast `theta` and artifacts `eta`, as one set of weights understands them.
 
     `scale` is the intensity, the 95th percentile, that 1.0 stands for. `origin` says where the code comes from,
-    `weights` which weights made it, their file's SHA-256 (empty where a person did), and `name` by which name or file
-    the user calls it.
+    `weights` which weights made it, their file's SHA-256 (empty where a person did), `name` by which name or file
+    the user calls it, and `tone` what is still to be done to what the network makes of it.
     """
 
     contrast: str
@@ -43,6 +44,7 @@ class TargetCode:
     origin: str = ""
     weights: str = ""
     name: str = ""
+    tone: ToneCurve | None = None
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
@@ -84,7 +86,12 @@ def write_target_code(path: Path | str, code: TargetCode) -> None:
     """Write a code file, which must end in .json to be recognised later."""
     if Path(path).suffix != ".json":
         raise InputError(f"a target code must be written to a .json file, got {path}")
-    write_json(path, {key: getattr(code, key) for key in (*_REQUIRED, *_OPTIONAL)})
+    write_json(path, code_content(code))
+
+
+def code_content(code: TargetCode) -> dict[str, Any]:
+    """What a code file holds, but for the name."""
+    return {key: value for key, value in asdict(code).items() if key in (*_REQUIRED, *_OPTIONAL)}
 
 
 def read_named_targets(path: Path | str) -> dict[str, dict[str, TargetCode]]:
@@ -200,9 +207,20 @@ def _to_code(content: Any, where: str, name: str) -> TargetCode:
             raise InputError(f"a code must have {', '.join(_REQUIRED)}, `{missing[0]}` is missing")
         theta, eta = (tuple(v) if isinstance(v, list) else v for v in (content["theta"], content["eta"]))
         optional = {key: content[key] for key in _OPTIONAL if key in content}
+        if optional.get("tone") is not None:
+            optional["tone"] = _to_curve(optional["tone"])
         return TargetCode(content["contrast"], theta, eta, name=name, **optional)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _to_curve(content: Any) -> ToneCurve:
+    sides = ("made", "wanted")
+    if not isinstance(content, Mapping) or {*content} != {*sides}:
+        raise InputError(f"`tone` must be an object with {' and '.join(sides)}, got {content!r}")
+    if not all(isinstance(content[side], list) and all(map(_is_number, content[side])) for side in sides):
+        raise InputError(f"`tone` must hold lists of finite numbers, got {content!r}")
+    return ToneCurve(*(tuple(content[side]) for side in sides))
 
 
 def _is_number(value: Any) -> bool:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gumbel_softmax
 
+from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..transforms.orientations import frame, plane_view
 from .artifact_encoder import ArtifactEncoder
@@ -120,7 +121,25 @@ class Haca3(nn.Module):
         return self.default_target.new_tensor([[*theta, *eta]])
 
     @torch.jit.unused
+    def redraw_target(self, image: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor]:
+        """The slices (S, 1, H, W) of a target image (X, Y, Z) that its `code` is of, and what is made of them."""
+        slices = self._target_slices(image).to(self.default_target.device)
+        sources = slices.new_zeros(len(slices), len(CONTRASTS), *slices.shape[1:])
+        sources[:, CONTRASTS.index(contrast)] = slices
+        available = sources.new_tensor([[float(each == contrast) for each in CONTRASTS]])
+        made = [self(one, code, available) for one in sources.split(1)]
+        return slices.unsqueeze(1), torch.cat(made)
+
+    @torch.jit.unused
     def _encode_volume(self, volume: Tensor) -> Tensor:
+        central = self._target_slices(volume)
+        # One at a time: the features of all at once would take 1 GB.
+        slices = central.to(self.default_target.device).unsqueeze(1).split(1)
+        return torch.cat([self.encode_code(image) for image in slices]).mean(0)
+
+    @torch.jit.unused
+    def _target_slices(self, volume: Tensor) -> Tensor:
+        """(S, H, W) of a volume (X, Y, Z)."""
         slices = plane_view(volume, TARGET_ORIENTATION)
         first = self.first_target_slice
         if first is None:
@@ -128,10 +147,7 @@ class Haca3(nn.Module):
             fullest = (windows == windows.max()).nonzero().flatten()
             # The middle one where several are equally full, as in a small image.
             first = int(fullest[len(fullest) // 2])
-        central = frame(slices[first : first + self.target_slices], TARGET_ORIENTATION, self.field_of_view)
-        # One at a time: the features of all at once would take 1 GB.
-        slices = central.to(self.default_target.device).unsqueeze(1).split(1)
-        return torch.cat([self.encode_code(image) for image in slices]).mean(0)
+        return frame(slices[first : first + self.target_slices], TARGET_ORIENTATION, self.field_of_view)
 
     def foreground(self, image: Tensor) -> Tensor:
         """Where sources (B, C, H, W) show more than background."""
