@@ -66,6 +66,7 @@ class ReadRequest:
             **request,
             **subject.data,
             "image": MetaTensor(subject.data["image"], affine=torch.from_numpy(GRID_AFFINE), meta=known),
+            "target_contrast": goal,
             "target_scale": target.scale,
             "target_tone": target.tone,
             "subject": subject,
