@@ -37,8 +37,8 @@ class Harmonizer(Evaluator):
     A subject that fails stops no other, unless the disk is full; at the end of the run, an error lists those that did.
     A subject of which an earlier run left all outputs is passed over where everything that decides them was the same.
     While one subject is computed, the next one is read and the one before written. `postprocessing` takes a dict with
-    `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_contrast`, `target_scale`, `target_tone`, and what preprocessing
-    gave.
+    `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_contrast`, `target_scale`, `target_tone`, and
+    what preprocessing gave.
     """
 
     # Of the run that is under way.
