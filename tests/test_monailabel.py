@@ -27,9 +27,9 @@ AFFINE = np.array([[0, 0, 3.0, -58], [-3, 0, 0, 38], [0, 3, 0, -50], [0, 0, 0, 1
 SHAPE, CUBE = (39, 39, 39), slice(7, 32)
 # Beside a PyTorch for CPUs, the torchvision of PyPI cannot be imported for want of two operators, which nobody calls.
 OPERATORS = """
-import torch
+from torch import library
 for name in ("nms", "qnms"):
-    torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 """
 
 

@@ -44,15 +44,7 @@ def choose_jobs(
     have none.
     """
     ways = {"sources": sources, "cohort_file": cohort_file, "cohort_dir": cohort_dir, "bids_dir": bids_dir}
-    given = [name for name, value in ways.items() if value is not None]
-    if len(given) != 1:
-        raise InputError(f"exactly one of {', '.join(ways)} must be given, got {' and '.join(given) or 'none'}")
-    if sources is None and (subject is not None or session is not None):
-        raise InputError(f"`subject` and `session` belong to `sources`, got {subject or session!r} beside {given[0]}")
-    if sources is None and scanner is not None:
-        raise InputError(
-            f"`scanner` belongs to `sources`, got {scanner!r} beside {given[0]}; there a column or sidecars tell"
-        )
+    _refuse_what_does_not_belong(_only_way(ways), subject, session, scanner)
     if not with_targets and (target is not None or targets is not None):
         raise InputError(f"this run takes no target, got {target or targets!r}")
     if cohort_dir is not None:
@@ -68,3 +60,23 @@ def choose_jobs(
     if cohort_file is not None:
         return jobs_from_file(cohort_file, *wanted, named=named, with_targets=with_targets)
     return [subject_job(sources, *wanted, subject, session, scanner, named=named, with_targets=with_targets)]
+
+
+def _only_way(ways: Mapping[str, Any]) -> str:
+    """The name of the one that is given."""
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) != 1:
+        raise InputError(f"exactly one of {', '.join(ways)} must be given, got {' and '.join(given) or 'none'}")
+    return given[0]
+
+
+def _refuse_what_does_not_belong(way: str, subject: Any, session: Any, scanner: Any) -> None:
+    """What one subject's sources alone leave open, tables and folders tell."""
+    if way == "sources":
+        return
+    if subject is not None or session is not None:
+        raise InputError(f"`subject` and `session` belong to `sources`, got {subject or session!r} beside {way}")
+    if scanner is not None:
+        raise InputError(
+            f"`scanner` belongs to `sources`, got {scanner!r} beside {way}; there a column or sidecars tell"
+        )

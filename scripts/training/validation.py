@@ -46,22 +46,30 @@ class HarmonizeSlices:
         return {**batch, "pred": image.cpu()}
 
 
-class ImageMetric(Metric):
+class MeanOfOutputs(Metric):
+    """The mean of what `update` finds in an evaluator's whole outputs, of which ignite's metrics expect two entries."""
+
+    def iteration_completed(self, engine: Engine) -> None:
+        """Take the whole output."""
+        output: Any = engine.state.output
+        self.update(output)
+
+    def reset(self) -> None:
+        """Forget what was found."""
+        self.values: list[float] = []
+
+    def compute(self) -> float:
+        """The mean."""
+        return float(np.mean(self.values))
+
+
+class ImageMetric(MeanOfOutputs):
     """Mean of a metric (image, reference, mask) over the slices or volumes in which some of the mask is visible."""
 
     def __init__(self, metric: Callable[[np.ndarray, np.ndarray, np.ndarray], float], image: str = "pred") -> None:
         self.metric = metric
         self.image = image
         super().__init__()
-
-    def iteration_completed(self, engine: Engine) -> None:
-        """Take the whole output, of which ignite's metrics expect two entries."""
-        output: Any = engine.state.output
-        self.update(output)
-
-    def reset(self) -> None:
-        """Forget the images."""
-        self.values: list[float] = []
 
     def update(self, output: Mapping[str, Tensor]) -> None:
         """Measure a batch."""
@@ -70,34 +78,17 @@ class ImageMetric(Metric):
             if mask.any():
                 self.values.append(self.metric(image, reference, mask > 0))
 
-    def compute(self) -> float:
-        """The mean."""
-        return float(np.mean(self.values))
 
-
-class MeanLoss(Metric):
+class MeanLoss(MeanOfOutputs):
     """Mean over batches of what the evaluator's `losses` hold under a name."""
 
     def __init__(self, name: str = "total") -> None:
         self.name = name
         super().__init__()
 
-    def iteration_completed(self, engine: Engine) -> None:
-        """Take the whole output, of which ignite's metrics expect two entries."""
-        output: Any = engine.state.output
-        self.update(output)
-
-    def reset(self) -> None:
-        """Forget the losses."""
-        self.values: list[float] = []
-
     def update(self, output: Mapping[str, Any]) -> None:
         """Take in a batch."""
         self.values.append(output["losses"][self.name])
-
-    def compute(self) -> float:
-        """The mean."""
-        return float(np.mean(self.values))
 
 
 def slice_ssim(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> float:
