@@ -22,6 +22,7 @@ from .one_behind import OneBehind
 from .output_folder import describe
 from .outputs import Outputs
 from .ranks import gather, own_rank
+from .redrawings import harmonize_and_redraw
 from .results import Results, is_disk_full
 from .site_targets import SiteTargets
 from .subjects import Done, Failure, Subject, to_failure
@@ -38,7 +39,8 @@ class Harmonizer(Evaluator):
     A subject of which an earlier run left all outputs is passed over where everything that decides them was the same.
     While one subject is computed, the next one is read and the one before written. `postprocessing` takes a dict with
     `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_contrast`, `target_scale`, `target_tone`, and
-    what preprocessing gave.
+    what preprocessing gave; with `redraw_sources` also the `redrawing` of the source of this contrast, None if there is
+    none.
     """
 
     # Of the run that is under way.
@@ -58,6 +60,7 @@ class Harmonizer(Evaluator):
         bundle_version: str,
         sites: SiteTargets | None = None,
         postprocessing: Any = None,
+        redraw_sources: bool = False,
         report: QcReport | None = None,
         val_handlers: Any = None,
     ) -> None:
@@ -75,6 +78,7 @@ class Harmonizer(Evaluator):
         )
         self.network = network
         self.postprocessing = postprocessing
+        self.redraw_sources = redraw_sources
         self.inferer = inferer
         self.targets = targets
         self.outputs = outputs
@@ -144,7 +148,8 @@ class Harmonizer(Evaluator):
         targets = [self.targets(target, contrast) for contrast, target in subject.job.targets.items()]
         records = [self.outputs.record(subject, target, self.method) for target in targets]
         codes = [target.code for target in targets]
-        results = self.inferer.harmonize(subject.data["image"], self.network, codes, subject.data["available"])
+        redrawn = [target.contrast for target in targets] if self.redraw_sources else []
+        results, redrawings = harmonize_and_redraw(self.inferer, self.network, subject.data, codes, redrawn)
         # One entry for each target, as MONAI has one for each image of a batch.
         engine.state.batch = [subject.data for _ in targets]
         engine.state.output = [
@@ -154,6 +159,7 @@ class Harmonizer(Evaluator):
                 "target_contrast": target.contrast,
                 "target_scale": target.scale,
                 "target_tone": target.tone,
+                "redrawing": redrawings.get(target.contrast),
             }
             for target, result in zip(targets, results, strict=True)
         ]

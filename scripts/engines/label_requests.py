@@ -21,11 +21,14 @@ from monai.data import MetaTensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
+from ..inferers.harmonization import HarmonizationInferer
 from ..io.arguments import as_text, by_contrast
 from ..io.grid import GRID_AFFINE
 from ..io.jobs import subject_job
 from ..io.resampling import IDENTITY, to_native_grid
 from ..io.targets import SiteTarget, read_named_targets
+from ..transforms.carry_detail import Redrawing
+from .redrawings import harmonize_and_redraw
 from .subjects import read_subject
 from .targets import TargetPreparation
 
@@ -34,12 +37,15 @@ from .targets import TargetPreparation
 class ReadRequest:
     """Reads the visit that a request is about and prepares it like any other; `suffixes` map BIDS to contrasts.
 
+    With an `inferer` the source of the target's contrast is redrawn, so that its detail can be carried.
+
     Of what a request leaves open, the app hands over all of `displayable_configs`, whose first entry counts.
     """
 
     targets: TargetPreparation
     named_targets: str
     suffixes: Mapping[str, str | None]
+    inferer: HarmonizationInferer | None = None
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Add `image` (4, X, Y, Z), what preprocessing knows of it, its `subject`, and `result` for the answer."""
@@ -56,6 +62,7 @@ class ReadRequest:
         target = self.targets(job.targets[goal], goal)
         subject = read_subject(job, self.targets.transform, self.targets.corrections, self.targets.align)
         native = subject.images[contrast]
+        redrawings = self._redraw(subject.data, goal)
         known = {
             "target": target.code,
             "available": subject.data["available"],
@@ -69,6 +76,7 @@ class ReadRequest:
             "target_contrast": goal,
             "target_scale": target.scale,
             "target_tone": target.tone,
+            "redrawing": redrawings.get(goal),
             "subject": subject,
             "reference": contrast,
             "result": {
@@ -77,6 +85,12 @@ class ReadRequest:
                 "weights": weights,
             },
         }
+
+    def _redraw(self, data: Mapping[str, Any], goal: str) -> dict[str, Redrawing]:
+        """By a pass of its own, for the app calls the inferer with one target alone."""
+        if self.inferer is None:
+            return {}
+        return harmonize_and_redraw(self.inferer, self.targets.network, data, [], [goal])[1]
 
     def _refuse_other_weights(self, file: str) -> None:
         """MONAI Label offers every file of weights, and would fill the network with none of a wrong one."""

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..io.nifti import image_sha256
 from ..io.sources import Align, Correction, read_sources
 from ..io.targets import MiddleGround, TargetCode, TargetSpec
-from ..transforms.tone import Redrawing, ToneCalibration, ToneCurve, mean_curve
+from ..transforms.tone import RedrawsTarget, ToneCalibration, ToneCurve, mean_curve
 from .model_weights import ModelWeights
 
 
@@ -112,7 +112,7 @@ class TargetPreparation:
         with torch.inference_mode():
             code = self.network.encode_target(data["image"][None, channel, None], contrast)
             tone = None
-            if self.tone is not None and isinstance(self.network, Redrawing):
+            if self.tone is not None and isinstance(self.network, RedrawsTarget):
                 tone = self.tone(self.network, data["image"][channel], contrast, code)
         return PreparedTarget(contrast, code, _scale(data, channel), {"file": path.name, "sha256": sha256}, tone)
 

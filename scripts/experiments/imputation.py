@@ -11,7 +11,6 @@ from ..baselines.nyul import NyulMatching
 from ..contrasts import CONTRASTS
 from ..engines.evaluation_work import ImageMetric
 from ..errors import InputError
-from ..inferers.triplanar import TriPlanarInferer
 from ..training.slice_stream import Scan
 from .experiment import Experiment
 from .imputation_table import (
@@ -24,6 +23,7 @@ from .imputation_table import (
 )
 from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
+from .whole_method import WholeMethod
 
 SOURCES = ("t1w", "t2w", "flair")
 WITHHELD = "pd"
@@ -41,7 +41,7 @@ class Imputation(Experiment[ImputationRow]):
     `upper`, as at inference.
     """
 
-    inferer: TriPlanarInferer
+    method: WholeMethod
     metrics: Mapping[str, ImageMetric]
     degree: int = 3
     upper: float = 5.0
@@ -89,9 +89,7 @@ class Imputation(Experiment[ImputationRow]):
     def _harmonize(self, example: Scan, visit: Scan) -> Tensor:
         present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
         sources = visit.volumes.clamp(max=self.upper) * present[:, None, None, None]
-        target = example.volumes[_WANTED].clamp(max=self.upper).to(self.network.default_target.device)
-        code = self.network.encode_target(target[None, None], WITHHELD)
-        return self.inferer.harmonize(sources, self.network, [code], present)[0].image[0].cpu()
+        return self.method(sources, example.volumes[_WANTED].clamp(max=self.upper), WITHHELD)
 
     def _regress(self, example: Scan, visit: Scan, matched: bool) -> Tensor:
         known, sources = example.volumes[_CHANNELS], visit.volumes[_CHANNELS]

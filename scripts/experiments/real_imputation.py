@@ -17,15 +17,14 @@ from ..engines.evaluation_work import ImageMetric
 from ..engines.model_weights import ModelWeights
 from ..engines.progress import Progress
 from ..errors import InputError
-from ..inferers.triplanar import TriPlanarInferer
 from ..io.nifti import read_image
 from ..io.resampling import to_working_grid
 from ..io.sources import read_sources
 from ..io.volumes import write_json, write_text
-from ..networks.haca3 import Haca3
 from ..report.summary import markdown_table
 from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
+from .whole_method import WholeMethod
 
 HACA3_PLUS, REGRESSION = "HACA3+", "regression"
 LESION_CONTRAST = "flair"
@@ -66,9 +65,8 @@ class RealImputation:
     data_dir: str
     imputed: Sequence[str]
     preparation: Callable[[dict[str, Any]], dict[str, Any]]
-    network: Haca3
+    method: WholeMethod
     weights: ModelWeights
-    inferer: TriPlanarInferer
     metrics: Mapping[str, ImageMetric]
     output_dir: str
     degree: int = 3
@@ -110,12 +108,8 @@ class RealImputation:
         brain = (volumes[sources.available] > 0).all(0)
         return Person(name, volumes, brain, lesions & brain)
 
-    @torch.inference_mode()
     def _harmonize(self, person: Person, other: Person, wanted: int, sources: Tensor) -> Tensor:
-        target = other.volumes[wanted].to(self.network.default_target.device)
-        code = self.network.encode_target(target[None, None], CONTRASTS[wanted])
-        present = sources.flatten(1).any(1).float()
-        return self.inferer.harmonize(sources, self.network, [code], present)[0].image[0].cpu()
+        return self.method(sources, other.volumes[wanted], CONTRASTS[wanted])
 
     def _impute(self, person: Person, other: Person, wanted: int) -> list[Row]:
         without = torch.arange(len(CONTRASTS)) != wanted

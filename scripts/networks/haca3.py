@@ -121,6 +121,11 @@ class Haca3(nn.Module):
         return self.default_target.new_tensor([[*theta, *eta]])
 
     @torch.jit.unused
+    def severity(self, code: Tensor) -> float:
+        """How severe the artifacts are that a code (1, theta + eta) tells of."""
+        return float(code[0, self.theta :].norm())
+
+    @torch.jit.unused
     def redraw_target(self, image: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor]:
         """The slices (S, 1, H, W) of a target image (X, Y, Z) that its `code` is of, and what is made of them."""
         slices = self._target_slices(image).to(self.default_target.device)

@@ -1,12 +1,13 @@
-"""Fine detail of the source that has the target's contrast already (not in the papers).
+"""Detail and brightness of the source that has the target's contrast already (not in the papers).
 
-A network that makes an image from a few classes of anatomy knows how bright tissues are to be, and loses what is fine.
-Where a source of the same contrast is there, the harmonized image is, around each voxel, nearly a straight line of the
-source's brightness: that line, and not the network's own detail, makes the image (after He et al. 2013, guided
-filters).
+A network that makes an image from a few classes of anatomy says how brightness changes from scanner to scanner better
+than what an image is like. So it makes the source anew too, with the source's own code: around each voxel, its image of
+the target is nearly a straight line of its image of the source, and that line of the source itself is the result. What
+the network errs in, it errs in twice, and the two cancel (lines after He et al. 2013, guided filters).
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,57 +17,92 @@ from torch import Tensor
 from torch.nn.functional import avg_pool3d, interpolate, pad
 
 from ..contrasts import CONTRASTS
+from .tone import ToneCalibration
 
 
-def carry_detail(image: Tensor, source: Tensor, radius: int, coarseness: int, epsilon: float) -> Tensor:
-    """An image (X, Y, Z) of the source's detail by lines that are fitted around each voxel where both show something.
+@dataclass(frozen=True)
+class Redrawing:
+    """What the network makes of a source with the source's own code, (1, X, Y, Z), and its artifacts' severity."""
 
-    Lines are fitted to voxels within about `radius`, at every `coarseness` voxels; `epsilon` is the variance of the
-    source from which on its detail is trusted.
+    image: Tensor
+    severity: float
+
+
+def local_lines(image: Tensor, guide: Tensor, radius: int, coarseness: int, epsilon: float) -> tuple[Tensor, ...]:
+    """Slope and offset (X, Y, Z) of the line from `guide` to `image` around each voxel, and the share where both show.
+
+    Lines are fitted to voxels within about `radius` where both show something, at every `coarseness` voxels; `epsilon`
+    is the variance of the guide from which on it is trusted. The share is of the voxels where the image shows any.
     """
-    seen = (image > 0) & (source > 0)
-    known = seen.to(image.dtype)
-    x, y = source * known, image * known
+    shown = (image > 0).to(image.dtype)
+    known = shown * (guide > 0)
+    x, y = guide * known, image * known
     size = 2 * (radius // coarseness) + 1
 
-    def pool(volume: Tensor) -> Tensor:
-        return avg_pool3d(volume[None, None], coarseness, ceil_mode=True, count_include_pad=False)
-
-    def spread(volume: Tensor) -> Tensor:
+    def mean_around(volume: Tensor) -> Tensor:
+        pooled = avg_pool3d(volume[None, None], coarseness, ceil_mode=True, count_include_pad=False)
         # A volume may be smaller than the kernel, which padding of the pooling itself does not allow.
-        return avg_pool3d(pad(volume, 6 * [size // 2]), size, stride=1)
+        return avg_pool3d(pad(pooled, 6 * [size // 2]), size, stride=1)
 
-    weight = spread(pool(known)).clamp(min=1e-6)
-    mean_x, mean_y, mean_xx, mean_xy = (spread(pool(product)) / weight for product in (x, y, x * x, x * y))
+    weight = mean_around(known).clamp(min=1e-6)
+    mean_x, mean_y, mean_xx, mean_xy = (mean_around(product) / weight for product in (x, y, x * x, x * y))
     slope = (mean_xy - mean_x * mean_y) / ((mean_xx - mean_x * mean_x).clamp(min=0) + epsilon)
-    offset = mean_y - slope * mean_x
-    lines = [interpolate(each, size=image.shape, mode="trilinear")[0, 0] for each in (slope, offset)]
-    return torch.where(seen, (lines[0] * source + lines[1]).clamp(min=0), image)
+    share = weight / mean_around(shown).clamp(min=1e-6)
+    coarse = slope, mean_y - slope * mean_x, share
+    return tuple(interpolate(each, size=image.shape, mode="trilinear")[0, 0] for each in coarse)
 
 
 class CarryDetaild(MapTransform):
-    """Gives volumes (1, X, Y, Z) the detail of the source of their contrast, where the subject has one."""
+    """Makes volumes (1, X, Y, Z) of the source of their contrast, by lines between two images of the network.
+
+    A `calibration` first gives the network's image of the source the source's brightness. A line counts less
+
+    - where it is steep: whatever is wrong with the source is then made worse;
+    - the more severe the source's artifacts are, from the first of `severities` on, and not at all from the second on;
+    - near to where the source ends and the image goes on, so that no edge is seen there.
+    """
 
     def __init__(
         self,
+        calibration: ToneCalibration | None,
         keys: KeysCollection = "pred",
+        redrawing_key: str = "redrawing",
         radius: int = 16,
         coarseness: int = 4,
-        epsilon: float = 1e-3,
+        epsilon: float = 3e-4,
+        severities: Sequence[float] = (0.5, 1.0),
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
+        self.calibration = calibration
+        self.redrawing_key = redrawing_key
         self.radius = radius
         self.coarseness = coarseness
         self.epsilon = epsilon
+        self.severities = severities
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Replace the volumes by new ones."""
+        """Replace the volumes by new ones; without a redrawing there is no source of their contrast, and they stay."""
         result = dict(data)
-        channel = CONTRASTS.index(str(data["target_contrast"]))
-        if data["available"][channel]:
-            source = data["image"][channel]
-            for key in self.key_iterator(result):
-                volume = carry_detail(result[key][0], source, self.radius, self.coarseness, self.epsilon)
-                result[key] = volume[None]
+        redrawing: Redrawing | None = result[self.redrawing_key]
+        if redrawing is None:
+            return result
+        source = result["image"][CONTRASTS.index(result["target_contrast"])]
+        for key in self.key_iterator(result):
+            result[key] = self._carry(result[key][0], source.to(result[key].device), redrawing)[None]
         return result
+
+    def _carry(self, image: Tensor, source: Tensor, redrawing: Redrawing) -> Tensor:
+        guide = redrawing.image[0].to(source.device) * (source > 0)
+        curve = None if self.calibration is None else self.calibration.curve(guide, source)
+        if curve is not None:
+            guide = curve(guide)
+        slope, offset, share = local_lines(image, guide, self.radius, self.coarseness, self.epsilon)
+        line = (slope * source + offset).clamp(min=0)
+        # Half of the neighbourhood of a voxel at the end of the source lies beyond it.
+        weight = self._trust(redrawing.severity) * slope.clamp(min=1) ** -2 * (2 * share - 1).clamp(min=0)
+        return torch.where((image > 0) & (source > 0), image + weight * (line - image), image)
+
+    def _trust(self, severity: float) -> float:
+        clean, spoilt = self.severities
+        return min(max((spoilt - severity) / (spoilt - clean), 0.0), 1.0)

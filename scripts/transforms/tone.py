@@ -56,8 +56,14 @@ def mean_curve(curves: Sequence[ToneCurve]) -> ToneCurve | None:
 
 
 @runtime_checkable
-class Redrawing(Protocol):
-    """A network that can make a target's image anew."""
+class RedrawsTarget(Protocol):
+    """A network that can make a target's image anew, from a code that tells of artifacts too."""
+
+    def encode_target(self, image: Tensor, contrast: str) -> Tensor:
+        """The code of target images (B, 1, X, Y, Z)."""
+
+    def severity(self, code: Tensor) -> float:
+        """How severe these artifacts are."""
 
     def redraw_target(self, image: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor]:
         """Some slices of the target image (X, Y, Z), and what the network makes of them with its `code`."""
@@ -73,9 +79,13 @@ class ToneCalibration:
     percentiles: Sequence[float] = (1, 5, 10, 25, 50, 75, 90, 95, 99)
     threshold: float = 0.05
 
-    def __call__(self, network: Redrawing, image: Tensor, contrast: str, code: Tensor) -> ToneCurve | None:
+    def __call__(self, network: RedrawsTarget, image: Tensor, contrast: str, code: Tensor) -> ToneCurve | None:
         """The curve of the target image (X, Y, Z); None where nothing can be seen of it."""
         wanted, made = network.redraw_target(image, contrast, code)
+        return self.curve(made, wanted)
+
+    def curve(self, made: Tensor, wanted: Tensor) -> ToneCurve | None:
+        """The curve between two images of the same; None where they have nothing in common."""
         seen = (wanted > self.threshold) & (made > self.threshold)
         if not seen.any():
             return None

@@ -275,3 +275,22 @@ def test_onnx_gives_the_same_image(make, sources, target, tmp_path: Path):
     arrays = {name: value.numpy() for name, value in inputs.items()}
     (image,) = reference.ReferenceEvaluator(onnx.load(file)).run(None, arrays)
     torch.testing.assert_close(torch.from_numpy(image), network(*inputs.values()), rtol=1e-3, atol=1e-4)
+
+
+def test_a_target_is_redrawn_from_itself_alone_in_the_slices_that_its_code_is_of():
+    network = narrow(target_slices=3)
+    volume = torch.zeros(20, 24, 18)
+    volume[3:15, 5:9, 2:16] = torch.rand(12, 4, 14, generator=torch.Generator().manual_seed(2)) + 0.1
+    with torch.inference_mode():
+        code = network.encode_target(volume[None, None], "flair")
+        slices, made = network.redraw_target(volume, "flair", code)
+        sources = torch.zeros(3, 4, FIELD_OF_VIEW, FIELD_OF_VIEW)
+        sources[:, 3:] = slices
+        expected = network(sources, code, torch.tensor([[0.0, 0, 0, 1]]))
+    assert slices.shape == (3, 1, FIELD_OF_VIEW, FIELD_OF_VIEW)
+    torch.testing.assert_close(slices.sum((1, 2, 3)).sort().values, volume.sum((0, 2))[6:9].sort().values)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_severity_of_a_code_is_the_norm_of_its_eta(network):
+    assert network.severity(torch.tensor([[9.0, 9, 3, -4]])) == pytest.approx(5)
