@@ -70,7 +70,7 @@ class CarryDetaild(MapTransform):
         radius: int = 16,
         coarseness: int = 4,
         epsilon: float = 3e-4,
-        severities: Sequence[float] = (0.5, 1.0),
+        severities: Sequence[float] = (0.7, 1.2),
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
