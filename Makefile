@@ -77,6 +77,7 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(VENV)/bin/python -m scripts.bench.simulation
+	$(VENV)/bin/python -m scripts.bench.preparation
 	$(VENV)/bin/python -m scripts.bench.performance
 	$(VENV)/bin/python -m scripts.bench.export
 	$(VENV)/bin/python -m scripts.bench.scaling

@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("--further", nargs="*", default=list(WAYS)[1:], choices=list(WAYS)[1:], help="with two targets")
     parser.add_argument("--subjects", nargs="+", default=kinds, choices=kinds)
     options = parser.parse_args()
-    machine, turns = Machine(), _turns(options.repeats)
+    machine, turns = Machine(), turns_of(options.repeats)
     write_section(machine.work())
     with tempfile.TemporaryDirectory() as folder:
         for heading, place in subjects(Path(folder), options.subjects):
@@ -241,7 +241,8 @@ def main() -> None:
             write_section(tables(heading, ways, turns, options.planes, machine))
 
 
-def _turns(repeats: int) -> str:
+def turns_of(repeats: int) -> str:
+    """How often something was measured, in words."""
     return "one turn" if repeats == 1 else f"medians of {repeats} turns"
 
 

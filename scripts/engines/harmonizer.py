@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import InputError
 from ..inferers.harmonization import HarmonizationInferer, Harmonized
+from ..io.brain_mask import brain_masks_by_image
 from ..io.jobs import Job
 from ..report.qc.report import QcReport
 from .model_weights import ModelWeights
@@ -93,6 +94,8 @@ class Harmonizer(Evaluator):
         self.method = self._describe_method(self.weights.load())
         # A SubjectDataset, which the data loader does not know.
         dataset: Any = self.data_loader.dataset  # type: ignore[union-attr]
+        cohort = dataset.data if self.sites is None else self.sites.cohort
+        self.targets.brain_masks = brain_masks_by_image(cohort)
         with self.outputs.claim():
             if self.sites is not None:
                 dataset.data = self.sites.resolve(dataset.data)

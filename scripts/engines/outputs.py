@@ -133,8 +133,10 @@ class Outputs:
         origin: Mapping[str, Any],
         method: Mapping[str, Any],
     ) -> dict[str, Any]:
+        mask = job.brain_mask
         return {
             "Method": method,
+            **({} if mask is None else {"BrainMask": {"file": mask.name, "sha256": image_sha256(mask)}}),
             "SourceImages": {c: {"file": job.sources[c].name, "sha256": sha256} for c, sha256 in hashes.items()},
             "Target": {"contrast": contrast, **origin},
             "Reference": self._reference(job, contrast),

@@ -90,7 +90,7 @@ def read_subject(
     align: Align | None = None,
 ) -> Subject:
     """Read and prepare the sources of one job."""
-    sources = read_sources(job.sources, corrections, align)
+    sources = read_sources(job.sources, corrections, align, job.brain_mask)
     data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
     return Subject(job, sources.images, transform(data), sources.aligned)
 

@@ -1,6 +1,6 @@
 """Targets in the form that a method's network takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -53,7 +53,8 @@ class PreparedTarget:
 class TargetPreparation:
     """Encodes target images, prepared like sources, and hands on stored codes; keeps the `remembered` last images.
 
-    A code means something to the `weights` that made it alone.
+    A code means something to the `weights` that made it alone. A run may set `brain_masks`, by image, of those images
+    whose brain alone counts.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class TargetPreparation:
         self.corrections = corrections
         self.align = align
         self.tone = tone
+        self.brain_masks: Mapping[Path, Path] = {}
         self._encode = lru_cache(maxsize=remembered)(self._encode_image)
         self._show = lru_cache(maxsize=len(CONTRASTS))(self._show_image)
 
@@ -100,7 +102,7 @@ class TargetPreparation:
     def origin(self, target: TargetSpec) -> dict[str, Any]:
         """What a sidecar says of a target, without a look at what is in its image."""
         if isinstance(target, Path):
-            return {"file": target.name, "sha256": image_sha256(target)}
+            return self._origin_of_image(target, image_sha256(target))
         if isinstance(target, MiddleGround):
             return {"middle_ground": True, **asdict(target)}
         return asdict(target)
@@ -114,7 +116,11 @@ class TargetPreparation:
             tone = None
             if self.tone is not None and isinstance(self.network, RedrawsTarget):
                 tone = self.tone(self.network, data["image"][channel], contrast, code)
-        return PreparedTarget(contrast, code, _scale(data, channel), {"file": path.name, "sha256": sha256}, tone)
+        return PreparedTarget(contrast, code, _scale(data, channel), self._origin_of_image(path, sha256), tone)
+
+    def _origin_of_image(self, path: Path, sha256: str) -> dict[str, Any]:
+        mask = self.brain_masks.get(path)
+        return {"file": path.name, "sha256": sha256, **({} if mask is None else {"brain_mask": image_sha256(mask)})}
 
     def _show_image(self, path: Path, contrast: str) -> Tensor:
         data, _ = self._prepare(path, contrast)
@@ -123,7 +129,7 @@ class TargetPreparation:
 
     def _prepare(self, path: Path, contrast: str) -> tuple[dict[str, Any], str]:
         """What preprocessing makes of the image, and the hash of its file."""
-        sources = read_sources({contrast: path}, self.corrections, self.align)
+        sources = read_sources({contrast: path}, self.corrections, self.align, self.brain_masks.get(path))
         data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
         return self.transform(data), sources.sha256[contrast]
 

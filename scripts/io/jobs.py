@@ -24,7 +24,8 @@ class Job:
     """One visit; `sources` and `targets` are in the order of CONTRASTS and need not have the same contrasts.
 
     `site` is where it was scanned and `scanner` on what, as far as that is known without a look at the sidecars of
-    single images; `choices` say which of several images became a source.
+    single images; `choices` say which of several images became a source. Where there is a `brain_mask`, its brain alone
+    is harmonized.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class Job:
     site: str | None = None
     choices: tuple[str, ...] = ()
     scanner: str | None = None
+    brain_mask: Path | None = None
 
     @property
     def name(self) -> str:

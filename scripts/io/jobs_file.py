@@ -5,9 +5,10 @@ The table has a header, commas or semicolons, and one row for a subject, or for 
     subject,session,t1w,flair,target_t1w
     01,02,sub01_t1.nii.gz,sub01_flair.nii.gz,site_3
 
-Its columns are `subject`, optionally `session`, `site` and `scanner`, the contrasts and `target_` with a contrast; an
-empty cell is a missing image, or a target that the defaults give. JSON is a list of objects with those keys, or with
-`sources` and `targets` as objects by contrast; as in a MONAI data list it may stand under a key such as "testing".
+Its columns are `subject`, optionally `session`, `site`, `scanner` and `brain_mask`, the contrasts and `target_` with a
+contrast; an empty cell is a missing image, or a target that the defaults give. JSON is a list of objects with those
+keys, or with `sources` and `targets` as objects by contrast; as in a MONAI data list it may stand under a key such as
+"testing".
 """
 
 import csv
@@ -23,7 +24,8 @@ from .jobs import Job, source_paths, to_label
 from .targets import NamedTargets, TargetSpec, resolve_target, resolve_targets
 
 _TARGETS = {contrast: f"target_{contrast}" for contrast in CONTRASTS}
-COLUMNS = ("subject", "session", *CONTRASTS, *_TARGETS.values(), "site", "scanner")
+_WHO, _MORE = ("subject", "session"), ("site", "scanner", "brain_mask")
+COLUMNS = (*_WHO, *CONTRASTS, *_TARGETS.values(), *_MORE)
 
 
 def jobs_from_file(
@@ -73,7 +75,7 @@ def _job(row: Mapping[str, Any], folder: Path, defaults: Mapping[str, TargetSpec
     if blocks["targets"]:
         chosen = by_contrast(blocks["targets"], "targets")
         targets |= {contrast: resolve_target(value, contrast, named, folder) for contrast, value in chosen.items()}
-    session, site, scanner = (row.get(key) for key in ("session", "site", "scanner"))
+    session, site, scanner, brain_mask = (row.get(key) for key in ("session", "site", "scanner", "brain_mask"))
     return Job(
         subject=to_label(row["subject"], "subject", "sub"),
         session=None if session is None else to_label(session, "session", "ses"),
@@ -82,13 +84,14 @@ def _job(row: Mapping[str, Any], folder: Path, defaults: Mapping[str, TargetSpec
         targets={contrast: targets[contrast] for contrast in CONTRASTS if contrast in targets},
         site=None if site is None else as_text(site, "site"),
         scanner=None if scanner is None else as_text(scanner, "scanner"),
+        brain_mask=None if brain_mask is None else as_path(as_text(brain_mask, "brain_mask"), folder),
     )
 
 
 def _blocks(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row's `sources` and `targets` by contrast, in whichever of its two forms it gives them."""
     if "sources" in row or "targets" in row:
-        refuse_unknown(row, ("subject", "session", "site", "scanner", "sources", "targets"), "key")
+        refuse_unknown(row, (*_WHO, *_MORE, "sources", "targets"), "key")
         return {"sources": row.get("sources"), "targets": row.get("targets")}
     refuse_unknown(row, COLUMNS, "key")
     return {

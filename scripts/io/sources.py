@@ -11,6 +11,7 @@ import numpy as np
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
+from .brain_mask import read_brain_mask
 from .grid import GRID_SHAPE
 from .nifti import NativeImage, read_image
 from .resampling import IDENTITY, to_working_grid
@@ -56,16 +57,26 @@ class Sources:
 
 
 def read_sources(
-    paths: Mapping[str, Path], corrections: Sequence[Correction] = (), align: Align | None = None
+    paths: Mapping[str, Path],
+    corrections: Sequence[Correction] = (),
+    align: Align | None = None,
+    brain_mask: Path | None = None,
 ) -> Sources:
-    """Read the images of a subject, correct each, and bring them to the grid; unaligned they must lie in MNI152."""
+    """Read the images of a subject, correct each, and bring them to the grid; unaligned they must lie in MNI152.
+
+    On the grid, what lies outside the `brain_mask` is set to 0.
+    """
     images = read_images(paths)
+    mask = None if brain_mask is None else read_brain_mask(brain_mask, images)
     available = np.array([contrast in images for contrast in CONTRASTS])
     corrected = images
     for correct in corrections:
         corrected = {contrast: correct(image) for contrast, image in corrected.items()}
     aligned = Aligned() if align is None else align(corrected)
-    return Sources(images, stack_images(corrected, aligned.to_mni), available, aligned)
+    stack = stack_images(corrected, aligned.to_mni)
+    if mask is not None:
+        mask.apply(stack, aligned.to_mni)
+    return Sources(images, stack, available, aligned)
 
 
 def read_images(paths: Mapping[str, Path]) -> dict[str, NativeImage]:

@@ -29,12 +29,14 @@ def choose_corrections(
 ) -> list[Correction]:
     """The corrections of a run, in order.
 
-    With `correct_bias` auto, what is raw is corrected: by `registration` rigid every image, by none no image.
+    With `correct_bias` auto, what is raw is corrected: by `registration` rigid every image, by none no image. The
+    command line hands true and false over as words.
     """
-    if correct_bias not in (True, False, "auto"):
+    wanted = str(correct_bias).lower()
+    if wanted not in ("true", "false", "auto"):
         raise InputError(f"`correct_bias` must be true, false or auto, got {correct_bias}")
-    every = correct_bias is True or (correct_bias == "auto" and registration == "rigid")
-    only_raw = correct_bias == "auto" and registration == "auto"
+    every = wanted == "true" or (wanted == "auto" and registration == "rigid")
+    only_raw = wanted == "auto" and registration == "auto"
     corrections: list[Correction] = [bias_correction] if every else []
     if only_raw:
         corrections.append(OnlyRaw(bias_correction, recognition))

@@ -25,6 +25,8 @@ import runpy
 runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
 """
 
+REPORT = {"qc_report": True, "report#viewer_megabytes": 0}
+
 
 def torchrun(given: dict[str, Any], *program: str) -> subprocess.CompletedProcess:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
@@ -44,6 +46,7 @@ def given(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_when_one_rank_dies_the_next_run_does_what_is_left(given, tmp_path):
+    given |= REPORT
     program = tmp_path / "dying_rank.py"
     program.write_text(DYING_RANK)
     dead = torchrun(given, str(program))
@@ -58,8 +61,19 @@ def test_when_one_rank_dies_the_next_run_does_what_is_left(given, tmp_path):
     alone = given | {"config_file": given["config_file"][:-1], "output_dir": str(tmp_path / "alone")}
     assert run(alone).returncode == 0
     # What is half-written may be of a process that is still there, until it is an hour old.
+    assert "index.html" in contents(output)
     left = {name: content for name, content in contents(output).items() if ".partial-" not in name}
     assert left == contents(tmp_path / "alone")
+
+
+def test_each_subject_gets_a_page_and_all_get_one_together(given):
+    result = torchrun(given | {"participant_label": "01 02 03", **REPORT})
+    assert result.returncode == 0, result.stderr
+    output, people = Path(given["output_dir"]), [f"sub-0{n}" for n in (1, 2, 3)]
+    pages = ["index.html", *(f"{subject}.html" for subject in people)]
+    assert sorted(path.name for path in output.glob("*.html")) == pages
+    links = re.findall(r'href="(sub-\d+\.html)"', (output / "index.html").read_text())
+    assert list(dict.fromkeys(links)) == pages[1:]
 
 
 @pytest.mark.slow

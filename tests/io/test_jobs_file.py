@@ -62,6 +62,15 @@ def test_a_row_may_say_where_it_was_scanned(tmp_path):
     assert (job.site, job.targets) == ("Oslo", {"t1w": SiteTarget("Bergen 2")})
 
 
+def test_a_row_may_have_a_brain_mask_beside_the_table(tmp_path):
+    table = "subject,t1w,brain_mask\n01,a.nii,masks/a.nii\n02,b.nii,\n"
+    first, second = read(write(tmp_path, table), target="clean", target_contrast="t1w")
+    assert (first.brain_mask, second.brain_mask) == (tmp_path / "masks" / "a.nii", None)
+    entries = [{"subject": "01", "brain_mask": "/data/a.nii", "sources": {"t1w": "a.nii"}}]
+    (job,) = read(write(tmp_path, entries), target="clean", target_contrast="t1w")
+    assert job.brain_mask == Path("/data/a.nii")
+
+
 def test_what_a_spreadsheet_writes_is_read(tmp_path):
     # A byte order mark, semicolons, Windows line ends, emptied columns and rows, capitals, spaces, quotes.
     table = '\ufeffSubject;T1w;target_t1w;;\r\n01; "a;1.nii.gz";clean;;\r\n;;;;\r\n"02";b,2.nii.gz;clean\r\n\r\n'

@@ -30,6 +30,9 @@ def is_preprocessed(one: NativeImage) -> bool:
         (True, "none", "raw bias", "mni bias"),
         (True, "auto", "raw bias", "mni bias"),
         (False, "rigid", "raw", "mni"),
+        # As the command line gives them.
+        ("true", "none", "raw bias", "mni bias"),
+        ("false", "rigid", "raw", "mni"),
     ],
 )
 def test_which_images_are_corrected(correct_bias, registration, raw, preprocessed):

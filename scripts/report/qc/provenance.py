@@ -21,5 +21,9 @@ def parameters(part: Part, shown: Figures) -> Markup:
     return section(
         "Parameters and versions",
         tag("div", listed, class_="table"),
-        tag("details", tag("summary", "Everything that decides the output, as its sidecar has it"), tree(part.sidecar)),
+        tag(
+            "details",
+            tag("summary", "Everything that decides the output, as its sidecar has it"),
+            tag("div", tree(part.sidecar), class_="tree"),
+        ),
     )

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from scripts.io.volumes import write_text
 from scripts.report.qc.cohort_page import cohort_page
+from scripts.report.qc.measures import MEASURES
 from scripts.report.qc.png import encode_png
 from tests.engines.tiny_subjects import harmonize, write_ball
 
@@ -58,6 +60,24 @@ def test_cohort_page_shows_the_slices_of_everybody(page, output):
     page.wait_for("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     assert page.run("document.images.length") == 2
     assert page.problems == []
+
+
+def test_on_paper_nothing_is_dark_or_cut_or_for_the_screen_alone(page, output, tmp_path):
+    everything = {key: 0.5 for key in MEASURES}
+    write_text(tmp_path / "index.html", cohort_page([replace(s, values=everything) for s in two_sites(4)], 3.5))
+    # Of A4 and of US letter, across for the cohort, with the margins of Chromium: pixels of 1/96 inch.
+    for path, width in ((output / "sub-01.html", 717), (tmp_path / "index.html", 979)):
+        page.open(path)
+        page.run("document.documentElement.dataset.theme = 'dark'")
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        page.call("Emulation.setEmulatedMedia", media="print")
+        assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.run("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+        assert page.run("[...document.querySelectorAll('.screen')].every((e) => e.offsetHeight === 0)")
+        assert page.run("document.documentElement.scrollWidth") <= width
+        page.call("Emulation.setEmulatedMedia", media="")
+        page.call("Emulation.clearDeviceMetricsOverride")
+    assert page.run("getComputedStyle(document.querySelector('.table')).overflowX") == "auto"
 
 
 @pytest.mark.slow
