@@ -11,6 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from scripts.contrasts import CONTRASTS
+from scripts.engines.redrawings import harmonize_and_redraw
 from scripts.errors import InputError, find_cause
 from scripts.inferers.harmonization import HarmonizationInferer
 from scripts.io.weights import load_weights, save_weights
@@ -71,9 +72,11 @@ class Method:
         return self.harmonize(sources, [self.encode(contrast, target) for contrast, target in targets.items()])
 
     def harmonize(self, sources: np.ndarray, targets: Sequence[tuple[Any, float | None]]) -> list[np.ndarray]:
-        """The same to targets that are codes with their scales."""
-        data = prepared(self.preprocessing, sources)
-        results = self.inferer.harmonize(data["image"], self.network, [code for code, _ in targets], data["available"])
+        """The same to targets that are codes with their scales; detail is carried from T1w, whatever the target is."""
+        data = {**prepared(self.preprocessing, sources), "target_contrast": "t1w"}
+        codes = [code for code, _ in targets]
+        results, redrawings = harmonize_and_redraw(self.inferer, self.network, data, codes, ["t1w"])
+        data["redrawing"] = redrawings.get("t1w")
         outputs = [{**data, "pred": r.image, "target_scale": s} for r, (_, s) in zip(results, targets, strict=True)]
         return [self.postprocessing(output)["pred"].numpy() for output in outputs]
 

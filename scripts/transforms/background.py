@@ -36,16 +36,23 @@ def otsu_threshold(volume: Tensor, bins: int = 256, name: str = "the volume") ->
     return float(centers[np.argmax(lower * upper * (lower_mean - upper_mean) ** 2)])
 
 
-def remove_background(volume: Tensor, radius: int = 20, bins: int = 256, name: str = "the volume") -> Tensor:
-    """Set to 0 what lies outside the closing of the voxels (X, Y, Z) at or above Otsu's threshold."""
-    foreground = close_with_ball(volume >= otsu_threshold(volume, bins, name), radius)
+def remove_background(
+    volume: Tensor, radius: int = 20, bins: int = 256, name: str = "the volume", ceiling: float | None = None
+) -> Tensor:
+    """Set to 0 what lies outside the closing of the voxels (X, Y, Z) at or above Otsu's threshold.
+
+    For the threshold everything brighter than `ceiling` is as bright as that.
+    """
+    threshold = otsu_threshold(volume if ceiling is None else volume.clamp(max=ceiling), bins, name)
+    foreground = close_with_ball(volume >= threshold, radius)
     return torch.where(foreground, volume, 0)
 
 
 class RemoveBackgroundd(MapTransform):
     """Remove the background of each available contrast of an image (C, X, Y, Z) on its own.
 
-    `available` (C,) says which contrasts there are; the others stay as they are.
+    `available` (C,) says which contrasts there are; the others stay as they are. Without a `ceiling` fat may be so bright
+    that Otsu's threshold parts it from the brain.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class RemoveBackgroundd(MapTransform):
         radius: int = 20,
         bins: int = 256,
         available_key: str = "available",
+        ceiling: float | None = None,
     ) -> None:
         """Check the arguments."""
         super().__init__(keys)
@@ -63,6 +71,7 @@ class RemoveBackgroundd(MapTransform):
         self.radius = radius
         self.bins = bins
         self.available_key = available_key
+        self.ceiling = ceiling
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace the images by new ones."""
@@ -72,4 +81,4 @@ class RemoveBackgroundd(MapTransform):
         return result
 
     def _remove(self, volume: Tensor, name: str) -> Tensor:
-        return remove_background(volume, self.radius, self.bins, name)
+        return remove_background(volume, self.radius, self.bins, name, self.ceiling)

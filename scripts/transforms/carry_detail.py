@@ -84,7 +84,7 @@ class CarryDetaild(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace the volumes by new ones; without a redrawing there is no source of their contrast, and they stay."""
         result = dict(data)
-        redrawing: Redrawing | None = result[self.redrawing_key]
+        redrawing: Redrawing | None = result.get(self.redrawing_key)
         if redrawing is None:
             return result
         source = result["image"][CONTRASTS.index(result["target_contrast"])]

@@ -99,3 +99,15 @@ def test_bad_arguments_are_refused():
         RemoveBackgroundd(radius=0)
     with pytest.raises(InputError, match="`bins` must be a whole number of at least 2, got 1"):
         RemoveBackgroundd(bins=1)
+
+
+def test_below_a_ceiling_bright_fat_does_not_part_from_the_brain():
+    """A shell of fat, which skull parts from a brain of a fifth of its brightness."""
+    radius = np.linalg.norm(np.indices((40, 40, 40)) - 19.5, axis=0)
+    brain, fat = radius < 10, (radius > 16) & (radius < 18)
+    tissue = np.random.default_rng(0).uniform(0.6, 0.8, radius.shape)
+    image = torch.from_numpy(np.where(brain, tissue, np.where(fat, 4.0, 0.02)).astype(np.float32))[None]
+    data = {"image": image, "available": torch.tensor([True])}
+    found = [RemoveBackgroundd(radius=1, ceiling=ceiling)(data)["image"][0].numpy() for ceiling in (None, 0.5)]
+    assert (found[0][brain] > 0).mean() < 0.1
+    assert (found[1][brain] > 0).all() and (found[1][fat] > 0).all() and not found[1][radius > 20].any()
