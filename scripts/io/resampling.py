@@ -35,6 +35,9 @@ IDENTITY = np.eye(4)
 
 Order = Literal[0, 3]
 
+# What is darker than this share of what is bright in an image may be noise.
+_NOISE_SHARE, _BRIGHT_PERCENTILE = 0.1, 95
+
 # ITK loads its parts at their first use, which breaks when two threads come at once; inside it uses all cores anyway.
 _ONE_THREAD_IN_ITK = Lock()
 
@@ -43,7 +46,7 @@ _ONE_THREAD_IN_ITK = Lock()
 class NativeResult:
     """A volume (X, Y, Z) on an image's grid, 0 where `outside` (X, Y, Z) says that the working grid does not reach.
 
-    `foreground_outside` counts the outside voxels at which the image itself is not 0.
+    `foreground_outside` counts the outside voxels at which the image itself shows more than noise.
     """
 
     voxels: np.ndarray
@@ -66,7 +69,14 @@ def to_native_grid(
     """A `volume` of the working grid on the grid of `image`: the way back from `to_working_grid`."""
     native_to_working = np.linalg.inv(_working_to_native(image, to_mni))
     values, outside = _resample(volume, native_to_working, image.voxels.shape, order)
-    return NativeResult(values, outside, int(np.count_nonzero(image.voxels[outside])))
+    return NativeResult(values, outside, _count_foreground(image.voxels, outside))
+
+
+def _count_foreground(voxels: np.ndarray, where: np.ndarray) -> int:
+    if not where.any():
+        return 0
+    # The air of a raw scan is not 0.
+    return int(np.count_nonzero(voxels[where] > _NOISE_SHARE * np.percentile(voxels, _BRIGHT_PERCENTILE)))
 
 
 def _working_to_native(image: NativeImage, to_mni: np.ndarray) -> np.ndarray:
