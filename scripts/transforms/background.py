@@ -51,8 +51,8 @@ def remove_background(
 class RemoveBackgroundd(MapTransform):
     """Remove the background of each available contrast of an image (C, X, Y, Z) on its own.
 
-    `available` (C,) says which contrasts there are; the others stay as they are. Without a `ceiling` fat may be so bright
-    that Otsu's threshold parts it from the brain.
+    `available` (C,) says which contrasts there are; the others stay as they are. Without a `ceiling` fat may be so
+    bright that Otsu's threshold parts it from the brain.
     """
 
     def __init__(
