@@ -53,8 +53,8 @@ class PreparedTarget:
 class TargetPreparation:
     """Encodes target images, prepared like sources, and hands on stored codes; keeps the `remembered` last images.
 
-    A code means something to the `weights` that made it alone. A run may set `brain_masks`, by image, of those images
-    whose brain alone counts.
+    A code means something to the `weights` that made it alone. Without `tone` no target has a curve. A run may set
+    `brain_masks`, by image, of those images whose brain alone counts.
     """
 
     def __init__(
@@ -86,7 +86,8 @@ class TargetPreparation:
                     f"target code {target.name} must have been made by the weights of this run,"
                     f" {self.weights.code_maker}, it is of {target.weights}; encode its image again"
                 )
-            return PreparedTarget(contrast, code, target.scale, asdict(target), target.tone)
+            tone = target.tone if self.tone is not None else None
+            return PreparedTarget(contrast, code, target.scale, asdict(target), tone)
         if isinstance(target, MiddleGround):
             if not isinstance(self.network, WithoutTarget):
                 kind = type(self.network).__name__

@@ -14,6 +14,7 @@ from scripts.io.targets import (
     resolve_targets,
     write_target_code,
 )
+from scripts.transforms.tone import ToneCurve
 
 T1W = TargetCode("t1w", (0.25, -1.5), (0.125, 0.0), 812.5, "site 3", name="site_3")
 FLAIR = TargetCode("flair", (1.0, 2.0), (0.5, 0.5), name="site_3")
@@ -26,7 +27,8 @@ def write(path: Path, content: Any) -> Path:
 
 
 def test_a_code_file_gives_the_code_back_to_the_last_digit(tmp_path):
-    code = TargetCode("pd", (0.1 + 0.2, -1e-17), (1 / 3,), 812.3, "3T", "5d1f", "mine.json")
+    tone = ToneCurve((0.3, 0.1 + 0.6), (0.2, 1 / 3))
+    code = TargetCode("pd", (0.1 + 0.2, -1e-17), (1 / 3,), 812.3, "3T", "5d1f", "mine.json", tone)
     write_target_code(tmp_path / "mine.json", code)
     assert read_target_code(tmp_path / "mine.json") == code
     assert json.loads((tmp_path / "mine.json").read_text())["theta"] == [0.30000000000000004, -1e-17]
@@ -52,6 +54,9 @@ def test_scale_origin_and_weights_may_be_left_out(tmp_path):
         ({"origin": 3}, "`origin` must be text, got 3"),
         ({"weights": 3}, "`weights` must be text, got 3"),
         ({"scal": 3}, "unknown key `scal`; did you mean `scale`?"),
+        ({"tone": [1, 2]}, "`tone` must be an object with made and wanted, got [1, 2]"),
+        ({"tone": {"made": [1], "wanted": ["a"]}}, "`tone` must hold lists of finite numbers, got"),
+        ({"tone": {"made": [1, 0.5], "wanted": [1, 2]}}, "`tone` must have as many numbers `wanted` as `made`"),
     ],
 )
 def test_a_wrong_code_is_refused_by_file_and_key(tmp_path, changes, words):
