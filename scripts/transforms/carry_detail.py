@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool3d, interpolate, pad
 
 from ..contrasts import CONTRASTS
+from ..errors import InputError
 from .tone import ToneCalibration
 
 
@@ -73,7 +74,14 @@ class CarryDetaild(MapTransform):
         severities: Sequence[float] = (0.7, 1.2),
         allow_missing_keys: bool = False,
     ) -> None:
+        """Check the arguments."""
         super().__init__(keys, allow_missing_keys)
+        if not 1 <= coarseness <= radius:
+            raise InputError(f"`coarseness` must be from 1 to `radius`, {radius}, got {coarseness}")
+        if epsilon <= 0:
+            raise InputError(f"`epsilon` must be above 0, got {epsilon}")
+        if len(severities) != 2 or not 0 <= severities[0] < severities[1]:
+            raise InputError(f"`severities` must be two that rise, from 0 or above, got {severities}")
         self.calibration = calibration
         self.redrawing_key = redrawing_key
         self.radius = radius

@@ -79,6 +79,12 @@ class ToneCalibration:
     percentiles: Sequence[float] = (1, 5, 10, 25, 50, 75, 90, 95, 99)
     threshold: float = 0.05
 
+    def __post_init__(self) -> None:
+        """Refuse percentiles that make no curve."""
+        marks = [0, *self.percentiles, 100]
+        if len(marks) < 3 or marks[1] < 0 or any(a >= b for a, b in zip(marks[1:], marks[2:], strict=False)):
+            raise InputError(f"`percentiles` must rise from 0 or above to below 100, got {list(self.percentiles)}")
+
     def __call__(self, network: RedrawsTarget, image: Tensor, contrast: str, code: Tensor) -> ToneCurve | None:
         """The curve of the target image (X, Y, Z); None where nothing can be seen of it."""
         wanted, made = network.redraw_target(image, contrast, code)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from scripts.errors import InputError
 from scripts.transforms.carry_detail import CarryDetaild, Redrawing
 from scripts.transforms.tone import ToneCalibration
 
@@ -66,3 +67,18 @@ def test_a_contrast_without_a_source_stays():
     image = torch.stack([noise(), *torch.zeros(3, 24, 20, 22)])
     data = {"image": image, "pred": noise(1)[None], "target_contrast": "flair", "redrawing": None}
     assert CarryDetaild(None)(data)["pred"] is data["pred"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"radius": 3}, "`coarseness` must be from 1 to `radius`, 3, got 4"),
+        ({"coarseness": 0}, "`coarseness` must be from 1 to `radius`, 16, got 0"),
+        ({"epsilon": 0}, "`epsilon` must be above 0, got 0"),
+        ({"severities": [1.2, 1.2]}, "`severities` must be two that rise, from 0 or above, got"),
+        ({"severities": [1.2]}, "`severities` must be two that rise, from 0 or above, got"),
+    ],
+)
+def test_bad_arguments_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        CarryDetaild(None, **options)

@@ -49,3 +49,9 @@ def test_volumes_without_a_curve_stay():
     volume = torch.rand(1, 2, 2, 2)
     assert torch.equal(ApplyToned()({"pred": volume})["pred"], volume)
     assert torch.equal(ApplyToned()({"pred": volume, "target_tone": CURVE})["pred"], CURVE(volume))
+
+
+@pytest.mark.parametrize("percentiles", [[], [50, 50], [-1, 50], [50, 100]])
+def test_percentiles_that_make_no_curve_are_refused(percentiles):
+    with pytest.raises(InputError, match="`percentiles` must rise from 0 or above to below 100"):
+        ToneCalibration(percentiles)
