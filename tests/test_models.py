@@ -45,4 +45,5 @@ def test_targets_are_of_these_weights():
     assert len(targets) >= 3
     for codes in targets.values():
         assert set(codes) == {"t1w", "t2w", "pd", "flair"}
+        assert all(len(code.levels or ()) == 5 for code in codes.values())
         assert {code.weights for code in codes.values()} == {file_sha256(MODELS / "model.pt")}

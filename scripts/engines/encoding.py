@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..inferers.triplanar import TriPlanarInferer
 from ..io.targets import TargetCode
 from ..networks.haca3 import Haca3
+from ..networks.levels import LevelCalibration
 from ..transforms.tone import ToneCalibration
 from .model_weights import ModelWeights
 from .outputs import Outputs
@@ -29,6 +30,7 @@ class Encoding:
     outputs: Outputs
     weights: ModelWeights
     tone: ToneCalibration | None = None
+    levels: LevelCalibration | None = None
 
     def __post_init__(self) -> None:
         """Refuse a method that has no codes."""
@@ -62,8 +64,9 @@ class Encoding:
             channel = CONTRASTS.index(contrast)
             code = self.network.encode_target(image[None, channel, None], contrast)
             tone = None if self.tone is None else self.tone(self.network, image[channel], contrast, code)
+            levels = None if self.levels is None else self.levels(self.network, image, contrast, code)
             theta, eta = code[0, : self.network.theta].tolist(), code[0, self.network.theta :].tolist()
             scale = float(subject.data["scale"][channel])
             origin, maker = native.path.name, self.weights.code_maker
-            codes.append(TargetCode(contrast, tuple(theta), tuple(eta), scale, origin, maker, tone=tone))
+            codes.append(TargetCode(contrast, tuple(theta), tuple(eta), scale, origin, maker, tone=tone, levels=levels))
         return self.outputs.write_codes(subject, features, codes)

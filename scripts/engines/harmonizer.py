@@ -116,10 +116,18 @@ class Harmonizer(Evaluator):
                 self.report.finish()
 
     def _left_by_earlier_run(self, job: Job) -> list[Path]:
-        outputs = self.outputs.left_by_earlier_run(job, self.method, self.targets.origin)
+        outputs = self.outputs.left_by_earlier_run(job, self.method, partial(self._origin, job))
         if outputs and self.report is not None and not self.report.is_done(job, outputs):
             return []
         return outputs
+
+    def _origin(self, job: Job, contrast: str) -> dict[str, Any]:
+        return self.targets.origin(job.targets[contrast], job.made_of(contrast))
+
+    def _prepare(self, job: Job, contrast: str) -> PreparedTarget:
+        made_of = job.made_of(contrast)
+        target = self.targets(job.targets[contrast], contrast, made_of)
+        return target.for_making_up() if made_of else target
 
     def _try_subject(self, engine: Any, item: Subject | Done | Failure) -> list[dict[str, Any]]:
         # What handlers see of a subject that is not computed.
@@ -148,7 +156,7 @@ class Harmonizer(Evaluator):
 
     def _harmonize(self, engine: Any, subject: Subject) -> Callable[[], list[Path]]:
         """Compute all targets; return what is to be called to write them, which says where."""
-        targets = [self.targets(target, contrast) for contrast, target in subject.job.targets.items()]
+        targets = [self._prepare(subject.job, contrast) for contrast in subject.job.targets]
         records = [self.outputs.record(subject, target, self.method) for target in targets]
         codes = [target.code for target in targets]
         redrawn = [target.contrast for target in targets] if self.redraw_sources else []
@@ -213,6 +221,7 @@ class Harmonizer(Evaluator):
             "corrections": self.targets.corrections,
             "alignment": self.targets.align,
             "tone": self.targets.tone,
+            "levels": self.targets.levels,
             "preprocessing": self.targets.transform,
             "postprocessing": self.postprocessing,
         }

@@ -26,6 +26,7 @@ from ..io.arguments import as_text, by_contrast
 from ..io.grid import GRID_AFFINE
 from ..io.jobs import subject_job
 from ..io.resampling import IDENTITY, to_native_grid
+from ..io.siblings import siblings
 from ..io.targets import SiteTarget, read_named_targets
 from ..transforms.carry_detail import Redrawing
 from .redrawings import harmonize_and_redraw
@@ -59,7 +60,9 @@ class ReadRequest:
         if isinstance(job.targets[goal], SiteTarget):
             raise InputError(f"`target` must be one that a single image can have, got {_chosen(request, 'target')}")
         weights = self.targets.weights.load()
-        target = self.targets(job.targets[goal], goal)
+        made_of = job.made_of(goal)
+        target = self.targets(job.targets[goal], goal, made_of)
+        target = target.for_making_up() if made_of else target
         subject = read_subject(job, self.targets.transform, self.targets.corrections, self.targets.align)
         native = subject.images[contrast]
         redrawings = self._redraw(subject.data, goal)
@@ -115,13 +118,8 @@ class ReadRequest:
             if contrast in given:
                 raise InputError(f"`sources` must be of other contrasts than the image's, {contrast}, got {others}")
             return {**given, contrast: str(image)}
-        stem = image.name.split(".nii")[0].rpartition("_")[0]
-        found = {contrast: str(image)}
-        for suffix, other in self.suffixes.items():
-            for sibling in (image.with_name(f"{stem}_{suffix}{ending}") for ending in (".nii.gz", ".nii")):
-                if other is not None and other not in found and sibling.is_file():
-                    found[other] = str(sibling)
-        return found
+        beside = {other: str(path) for other, path in siblings(image, self.suffixes).items()}
+        return {**beside, contrast: str(image)}
 
 
 class BringBack:

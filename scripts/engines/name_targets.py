@@ -43,7 +43,7 @@ class NamedTargetsMaker:
         prepared: dict[str, dict[str, list[PreparedTarget]]] = defaultdict(lambda: defaultdict(list))
         progress = Progress("encode, images", len(images))
         for image in images:
-            prepared[image.scanner][image.contrast].append(self.preparation(image.path, image.contrast))
+            prepared[image.scanner][image.contrast].append(self.preparation(image.path, image.contrast, CONTRASTS))
             progress.step()
         named = {
             scanner + self.suffix: {c: self._mean(of_contrast[c]) for c in CONTRASTS if c in of_contrast}

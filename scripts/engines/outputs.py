@@ -22,7 +22,7 @@ from ..io.nifti import image_sha256, write_like, write_on_working_grid
 from ..io.resampling import IDENTITY, NativeResult, to_native_grid
 from ..io.sources import choose_reference
 from ..io.status_table import STATUS_LOCK, STATUS_TABLE
-from ..io.targets import TargetCode, TargetSpec, write_target_code
+from ..io.targets import TargetCode, write_target_code
 from ..io.volumes import write_json, write_text
 from ..io.whole_file import refuse_full_or_read_only, remove_left_behind
 from ..registration.transform_file import write_transform
@@ -108,19 +108,19 @@ class Outputs:
         return self._record(subject.job, hashes, target.contrast, target.origin, method)
 
     def left_by_earlier_run(
-        self, job: Job, method: Mapping[str, Any], origin: Callable[[TargetSpec], Mapping[str, Any]]
+        self, job: Job, method: Mapping[str, Any], origin: Callable[[str], Mapping[str, Any]]
     ) -> list[Path]:
         """Every volume of a job where all are there and would be made in the same way again, else none.
 
-        `origin` tells what a sidecar says of a target. No image is decoded.
+        `origin` tells what a sidecar says of the target of a contrast. No image is decoded.
         """
         volumes = {contrast: self._volumes(job, contrast) for contrast in job.targets}
         paths = [volume.path for each in volumes.values() for volume in each]
         if not all(path.is_file() and sidecar_path(path).is_file() for path in paths):
             return []
         hashes = {contrast: image_sha256(path) for contrast, path in job.sources.items()}
-        for contrast, target in job.targets.items():
-            record = self._record(job, hashes, contrast, origin(target), method)
+        for contrast in job.targets:
+            record = self._record(job, hashes, contrast, origin(contrast), method)
             if not all(_has_record(volume.path, record) for volume in volumes[contrast]):
                 return []
         return paths

@@ -72,7 +72,7 @@ class SiteTargets:
         progress, found = Progress("encode sites, images", len(images)), []
         for (site, contrast, subject), path in images:
             try:
-                prepared = self.preparation(path, contrast)
+                prepared = self.preparation(path, contrast, CONTRASTS)
                 found.append((site, subject, replace(prepared, code=prepared.code.cpu())))
             except InputError as error:
                 logger.warning("site %s is judged without %s: %s", site, subject, error)

@@ -36,9 +36,9 @@ class Imputation(Experiment[ImputationRow]):
     """Makes PD of a person's first visit from T1w, T2w and FLAIR of the second, which was to another scanner.
 
     What the first scanner's images look like is known from another person: the network takes that one's PD as the
-    target, and regressions are fitted to that one's brain, where voxels of all contrasts are known. `degree` is that of
-    the regressions; one of them sees sources whose histograms are matched to that person's before. Intensities end at
-    `upper`, as at inference.
+    target, whose levels are found with that one's other images, and regressions are fitted to that one's brain.
+    `degree` is that of the regressions; one of them sees sources whose histograms are matched to that person's before.
+    Intensities end at `upper`, as at inference.
     """
 
     method: WholeMethod
@@ -89,7 +89,7 @@ class Imputation(Experiment[ImputationRow]):
     def _harmonize(self, example: Scan, visit: Scan) -> Tensor:
         present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
         sources = visit.volumes.clamp(max=self.upper) * present[:, None, None, None]
-        return self.method(sources, example.volumes[_WANTED].clamp(max=self.upper), WITHHELD)
+        return self.method(sources, example.volumes.clamp(max=self.upper), WITHHELD)
 
     def _regress(self, example: Scan, visit: Scan, matched: bool) -> Tensor:
         known, sources = example.volumes[_CHANNELS], visit.volumes[_CHANNELS]

@@ -109,7 +109,7 @@ class RealImputation:
         return Person(name, volumes, brain, lesions & brain)
 
     def _harmonize(self, person: Person, other: Person, wanted: int, sources: Tensor) -> Tensor:
-        return self.method(sources, other.volumes[wanted], CONTRASTS[wanted])
+        return self.method(sources, other.volumes, CONTRASTS[wanted])
 
     def _impute(self, person: Person, other: Person, wanted: int) -> list[Row]:
         without = torch.arange(len(CONTRASTS)) != wanted

@@ -7,34 +7,51 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..contrasts import CONTRASTS
 from ..engines.redrawings import harmonize_and_redraw
 from ..inferers.triplanar import TriPlanarInferer
 from ..networks.haca3 import Haca3
+from ..networks.levels import LevelCalibration, with_levels
 from ..transforms.tone import ToneCalibration
 
 
 @dataclass(frozen=True, eq=False)
 class WholeMethod:
-    """Harmonizes sources to the image of a target; `tone` and `postprocessing` are those of `inference.json`."""
+    """Harmonizes sources to the image of a target; `tone` to `postprocessing` are those of `inference.json`."""
 
     network: Haca3
     inferer: TriPlanarInferer
     tone: ToneCalibration | None
+    levels: LevelCalibration | None
     postprocessing: Callable[[dict[str, Any]], dict[str, Any]]
 
     @torch.inference_mode()
-    def __call__(self, sources: Tensor, target: Tensor, contrast: str) -> Tensor:
-        """The image (X, Y, Z) that normalised `sources` (4, X, Y, Z) give in the style of `target` (X, Y, Z)."""
+    def __call__(self, sources: Tensor, visit: Tensor, contrast: str) -> Tensor:
+        """The image (X, Y, Z) that normalised `sources` (4, X, Y, Z) give in the style of the target.
+
+        That is the image of the `contrast` in a `visit` (4, X, Y, Z), whose others count if the sources lack it.
+        """
+        available = sources.flatten(1).any(1)
+        channel = CONTRASTS.index(contrast)
+        target = visit[channel]
         code = self.network.encode_target(target[None, None].to(self.network.default_target.device), contrast)
-        data = {"image": sources, "available": sources.flatten(1).any(1)}
-        (result,), redrawings = harmonize_and_redraw(self.inferer, self.network, data, [code], [contrast])
+        tone = levels = None
+        if self.levels is not None and not available[channel]:
+            beside = available.clone()
+            beside[channel] = True
+            levels = self.levels(self.network, visit * beside[:, None, None, None], contrast, code)
+        if levels is None:
+            tone = self.tone and self.tone(self.network, target, contrast, code)
+        data = {"image": sources, "available": available}
+        wanted = code if levels is None else with_levels(code, levels)
+        (result,), redrawings = harmonize_and_redraw(self.inferer, self.network, data, [wanted], [contrast])
         finished = self.postprocessing(
             {
                 **data,
                 "pred": result.image,
                 "target_contrast": contrast,
                 "target_scale": None,
-                "target_tone": self.tone and self.tone(self.network, target, contrast, code),
+                "target_tone": tone,
                 "redrawing": redrawings.get(contrast),
             }
         )

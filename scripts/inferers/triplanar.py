@@ -15,6 +15,7 @@ from torch import Tensor
 from ..contrasts import CONTRASTS
 from ..errors import InputError
 from ..networks.haca3 import Haca3
+from ..networks.levels import same_width
 from ..transforms.orientations import ORIENTATIONS
 from .features import SliceFeatures, slice_features
 from .fusing import Fusion
@@ -75,18 +76,18 @@ class TriPlanarInferer(HarmonizationInferer):
         targets: Sequence[Tensor | None],
         available: Tensor | None = None,
     ) -> list[Harmonized]:
-        """Sources (4, X, Y, Z), normalised, to one result for each target code (1, theta + eta)."""
+        """Sources (4, X, Y, Z), normalised, to one result for each target code (1, theta + eta), with levels or not."""
         device = network.default_target.device
         codes = [network.default_target if target is None else target.to(device) for target in targets]
         try:
-            return self._harmonize(image.to(device), network, torch.cat(codes), available)
+            return self._harmonize(image.to(device), network, same_width(codes), available)
         except torch.OutOfMemoryError:
             if device.type == "cpu":
                 raise
         # Not before the exception is gone, which holds on to what did fit.
         torch.cuda.empty_cache()
         warnings.warn(f"{device} has too little memory for one slice at a time, going on with the CPU", stacklevel=2)
-        return self._harmonize(image.cpu(), copy.deepcopy(network).cpu(), torch.cat(codes).cpu(), available)
+        return self._harmonize(image.cpu(), copy.deepcopy(network).cpu(), same_width(codes).cpu(), available)
 
     @torch.inference_mode()
     def encode(self, image: Tensor, network: Haca3, available: Tensor | None = None) -> SliceFeatures:

@@ -44,6 +44,10 @@ class Job:
         run = None if self.run is None else f"run-{self.run}"
         return "_".join(part for part in (self.subject, self.session, run) if part is not None)
 
+    def made_of(self, contrast: str) -> tuple[str, ...]:
+        """The contrasts of the sources of which one that is not among them is made up."""
+        return () if contrast in self.sources else tuple(self.sources)
+
 
 def subject_job(
     sources: Any,

@@ -25,7 +25,7 @@ from .volumes import write_json
 
 _CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
-_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone")
+_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone", "levels")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class TargetCode:
 
     `scale` is the intensity, the 95th percentile, that 1.0 stands for. `origin` says where the code comes from,
     `weights` which weights made it, their file's SHA-256 (empty where a person did), `name` by which name or file
-    the user calls it, and `tone` what is still to be done to what the network makes of it.
+    the user calls it, `tone` what is still to be done to what the network makes of it, and `levels` what classes of
+    anatomy still lack where it makes the contrast up.
     """
 
     contrast: str
@@ -45,11 +46,13 @@ class TargetCode:
     weights: str = ""
     name: str = ""
     tone: ToneCurve | None = None
+    levels: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
             raise InputError(f"`contrast` must be one of {', '.join(CONTRASTS)}, got {self.contrast!r}")
-        for key, values in (("theta", self.theta), ("eta", self.eta)):
+        levels = () if self.levels is None else (("levels", self.levels),)
+        for key, values in (("theta", self.theta), ("eta", self.eta), *levels):
             if not isinstance(values, tuple) or not values or not all(map(_is_number, values)):
                 raise InputError(f"`{key}` must be a list of finite numbers, got {values!r}")
         if self.scale is not None and not (_is_number(self.scale) and self.scale > 0):
@@ -209,6 +212,8 @@ def _to_code(content: Any, where: str, name: str) -> TargetCode:
         optional = {key: content[key] for key in _OPTIONAL if key in content}
         if optional.get("tone") is not None:
             optional["tone"] = _to_curve(optional["tone"])
+        if isinstance(optional.get("levels"), list):
+            optional["levels"] = tuple(optional["levels"])
         return TargetCode(content["contrast"], theta, eta, name=name, **optional)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

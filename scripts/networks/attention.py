@@ -40,8 +40,8 @@ class CodeAttention(nn.Module):
         self.never = -1e4
 
     def forward(self, query: Tensor, keys: Tensor, available: Tensor) -> Tensor:
-        """`query` (B, D), `keys` (B, C, D) and `available` (B, C) to weights (B, C)."""
-        scores = (self.query(query).unsqueeze(1) * self.key(keys)).sum(-1) * self.scale
+        """`query` (B, D or more), `keys` (B, C, D) and `available` (B, C) to weights (B, C); levels do not count."""
+        scores = (self.query(query[:, : keys.shape[2]]).unsqueeze(1) * self.key(keys)).sum(-1) * self.scale
         temperature = self.training_temperature if self.training else self.temperature
         return (scores / temperature).masked_fill(available == 0, self.never).softmax(-1)
 

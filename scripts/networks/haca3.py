@@ -11,9 +11,10 @@ and the image of the target's contrast is put together from
     alpha   the weight of each source at each pixel, from its (theta, eta) and the target's     `attention`
     beta*   the anatomy that the weighted logits agree on                                       `fuse`
     delta   what the sources' brightness says, weighted alike, with a detail encoder            `with_detail`
-    x*      the decoder's image of (beta*, theta of the target)                                 `decode`
+    x*      the decoder's image of (beta*, theta of the target), and the target's levels        `decode`
 
-Letters in shapes: B slices, C sources, K anatomy classes, H and W the field of view. A code is (theta, eta).
+Letters in shapes: B slices, C sources, K anatomy classes, H and W the field of view. A code is (theta, eta), and behind
+them the K levels of `levels.py` where a contrast is made up.
 """
 
 from collections.abc import Sequence
@@ -94,6 +95,12 @@ class Haca3(nn.Module):
         `available` (B, C) tells a source that is there but empty in this slice from one that is missing; without it
         every source that shows any foreground is available.
         """
+        return self.draw(image, target, available)[0]
+
+    def draw(
+        self, image: Tensor, target: Tensor | None = None, available: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The same, and beta* (B, K or 1, H, W) which it is of."""
         foreground = self.foreground(image)
         if available is None:
             available = foreground.flatten(2).any(2)
@@ -104,8 +111,8 @@ class Haca3(nn.Module):
         logits, codes = self.encode_anatomy(image), self.encode_code(image)
         weights = self.attention(target, codes, foreground, available)
         visible = self.attention.visible(foreground, available)
-        anatomy = self.with_detail(self.fuse(logits, weights), image, codes, target, weights)
-        return self.decode(anatomy, target, visible)
+        anatomy = self.fuse(logits, weights)
+        return self.decode(self.with_detail(anatomy, image, codes, target, weights), target, visible), anatomy
 
     @torch.jit.unused
     def encode_target(self, image: Tensor, contrast: str) -> Tensor:
@@ -128,31 +135,49 @@ class Haca3(nn.Module):
     @torch.jit.unused
     def redraw_target(self, image: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor]:
         """The slices (S, 1, H, W) of a target image (X, Y, Z) that its `code` is of, and what is made of them."""
-        slices = self._target_slices(image).to(self.default_target.device)
-        sources = slices.new_zeros(len(slices), len(CONTRASTS), *slices.shape[1:])
-        sources[:, CONTRASTS.index(contrast)] = slices
-        available = sources.new_tensor([[float(each == contrast) for each in CONTRASTS]])
-        made = [self(one, code, available) for one in sources.split(1)]
-        return slices.unsqueeze(1), torch.cat(made)
+        channel = CONTRASTS.index(contrast)
+        images = image.new_zeros(len(CONTRASTS), *image.shape)
+        images[channel] = image
+        slices = self._target_slices(images, channel)
+        made, _ = self._draw_each(slices, code, slices.new_tensor([[float(each == contrast) for each in CONTRASTS]]))
+        return slices[:, channel, None], made
+
+    @torch.jit.unused
+    def make_up_target(self, images: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `levels.py`."""
+        if not self.soft_anatomy:
+            raise InputError("`levels` must be null for a network whose anatomy is one class per pixel")
+        channel = CONTRASTS.index(contrast)
+        slices = self._target_slices(images, channel)
+        available = slices.flatten(2).any(2).any(0)
+        others = available & (torch.arange(len(CONTRASTS), device=slices.device) != channel)
+        chosen = (others if others.any() else available).to(slices.dtype)
+        made, anatomy = self._draw_each(slices * chosen.view(-1, 1, 1), code, chosen[None])
+        return slices[:, channel, None], made, anatomy
+
+    @torch.jit.unused
+    def _draw_each(self, slices: Tensor, code: Tensor, available: Tensor) -> tuple[Tensor, Tensor]:
+        """Of `draw`, of one slice after the other: the features of all at once would take 1 GB."""
+        drawn = [self.draw(one, code, available) for one in slices.split(1)]
+        return torch.cat([image for image, _ in drawn]), torch.cat([anatomy for _, anatomy in drawn])
 
     @torch.jit.unused
     def _encode_volume(self, volume: Tensor) -> Tensor:
-        central = self._target_slices(volume)
-        # One at a time: the features of all at once would take 1 GB.
-        slices = central.to(self.default_target.device).unsqueeze(1).split(1)
-        return torch.cat([self.encode_code(image) for image in slices]).mean(0)
+        central = self._target_slices(volume[None], 0)
+        return torch.cat([self.encode_code(image) for image in central.split(1)]).mean(0)
 
     @torch.jit.unused
-    def _target_slices(self, volume: Tensor) -> Tensor:
-        """(S, H, W) of a volume (X, Y, Z)."""
-        slices = plane_view(volume, TARGET_ORIENTATION)
+    def _target_slices(self, volumes: Tensor, channel: int) -> Tensor:
+        """(S, C, H, W) of volumes (C, X, Y, Z), from where the one of the `channel` shows most."""
         first = self.first_target_slice
         if first is None:
+            slices = plane_view(volumes[channel], TARGET_ORIENTATION)
             windows = self.foreground(slices).sum((1, 2)).unfold(0, self.target_slices, 1).sum(1)
             fullest = (windows == windows.max()).nonzero().flatten()
             # The middle one where several are equally full, as in a small image.
             first = int(fullest[len(fullest) // 2])
-        return frame(slices[first : first + self.target_slices], TARGET_ORIENTATION, self.field_of_view)
+        chosen = plane_view(volumes, TARGET_ORIENTATION)[:, first : first + self.target_slices]
+        return frame(chosen, TARGET_ORIENTATION, self.field_of_view).transpose(0, 1).to(self.default_target.device)
 
     def foreground(self, image: Tensor) -> Tensor:
         """Where sources (B, C, H, W) show more than background."""
@@ -206,4 +231,8 @@ class Haca3(nn.Module):
         """The image (B, 1, H, W) of `with_detail` in the contrast of `target`, 0 outside `visible`."""
         theta = target[:, : self.theta].unsqueeze(-1).unsqueeze(-1)
         maps = theta.expand(-1, -1, anatomy.shape[2], anatomy.shape[3])
-        return self.decoder(torch.cat([anatomy, maps], dim=1)).relu() * visible
+        image = self.decoder(torch.cat([anatomy, maps], dim=1))
+        levels = target[:, self.default_target.shape[1] :].unsqueeze(-1).unsqueeze(-1)
+        if levels.shape[1] > 0:
+            image = image + (levels * anatomy[:, : self.anatomy_classes]).sum(1, keepdim=True)
+        return image.relu() * visible

@@ -53,6 +53,14 @@ def local_lines(image: Tensor, guide: Tensor, radius: int, coarseness: int, epsi
     return tuple(interpolate(each, size=image.shape, mode="trilinear")[0, 0] for each in coarse)
 
 
+def _box_of_cells(shown: Tensor, size: int) -> tuple[slice, ...]:
+    """Cells of `size` voxels a side, counted from the volume's corner, that hold all voxels `shown`, and one more."""
+    places = shown.nonzero()
+    first, last = places.min(0).values // size - 1, places.max(0).values // size + 2
+    ends = zip(first.clamp(min=0).tolist(), last.tolist(), strict=True)
+    return tuple(slice(size * start, size * stop) for start, stop in ends)
+
+
 class CarryDetaild(MapTransform):
     """Makes volumes (1, X, Y, Z) of the source of their contrast, by lines between two images of the network.
 
@@ -97,18 +105,25 @@ class CarryDetaild(MapTransform):
             return result
         source = result["image"][CONTRASTS.index(result["target_contrast"])]
         for key in self.key_iterator(result):
-            result[key] = self._carry(result[key][0], source.to(result[key].device), redrawing)[None]
+            result[key] = result[key].clone()
+            image = result[key][0]
+            if not image.any():
+                continue
+            # What lies outside changes nothing, and would take most of the time.
+            box = _box_of_cells(image > 0, self.coarseness)
+            guide = redrawing.image[0].to(image.device)
+            image[box] = self._carry(image[box], source.to(image.device)[box], guide[box], redrawing.severity)
         return result
 
-    def _carry(self, image: Tensor, source: Tensor, redrawing: Redrawing) -> Tensor:
-        guide = redrawing.image[0].to(source.device) * (source > 0)
+    def _carry(self, image: Tensor, source: Tensor, redrawn: Tensor, severity: float) -> Tensor:
+        guide = redrawn * (source > 0)
         curve = None if self.calibration is None else self.calibration.curve(guide, source)
         if curve is not None:
             guide = curve(guide)
         slope, offset, share = local_lines(image, guide, self.radius, self.coarseness, self.epsilon)
         line = (slope * source + offset).clamp(min=0)
         # Half of the neighbourhood of a voxel at the end of the source lies beyond it.
-        weight = self._trust(redrawing.severity) * slope.clamp(min=1) ** -2 * (2 * share - 1).clamp(min=0)
+        weight = self._trust(severity) * slope.clamp(min=1) ** -2 * (2 * share - 1).clamp(min=0)
         return torch.where((image > 0) & (source > 0), image + weight * (line - image), image)
 
     def _trust(self, severity: float) -> float:

@@ -37,6 +37,11 @@ class ToneCurve:
 
     def __call__(self, image: Tensor) -> Tensor:
         """The image with the brightness that is wanted; 0 stays 0."""
+        result, shown = torch.zeros_like(image), image > 0
+        result[shown] = self._curved(image[shown])
+        return result
+
+    def _curved(self, image: Tensor) -> Tensor:
         made, wanted = image.new_tensor([0.0, *self.made]), image.new_tensor([0.0, *self.wanted])
         place = torch.searchsorted(made, image.contiguous(), right=True).clamp(1, len(self.made))
         share = ((image - made[place - 1]) / (made[place] - made[place - 1])).clamp(max=1)

@@ -12,6 +12,7 @@ from scripts.contrasts import CONTRASTS
 from scripts.engines.model_weights import ModelWeights
 from scripts.networks.attention import CodeAttention, ForegroundAttention, SourceAttention
 from scripts.networks.haca3 import Haca3
+from scripts.networks.unet import UNet
 from scripts.phantom.scanner import Scanner
 from scripts.training.phantom_slices import PhantomSlices
 
@@ -68,8 +69,9 @@ def people(**options: Any) -> PhantomSlices:
 
 def narrow_haca3_plus(attention: SourceAttention | None = None) -> Haca3:
     """Narrow, for slices of 96 pixels, whose artifact score is their roughness."""
-    widths = {"field_of_view": 96, "anatomy_base": 1, "decoder_base": 1, "target_slices": 4}
-    return Haca3(attention or ForegroundAttention(CodeAttention()), artifact_encoder=Roughness(), **widths).eval()
+    parts = {"artifact_encoder": Roughness(), "decoder": UNet(5 + 2, 1, 1), "soft_anatomy": True}
+    widths = {"field_of_view": 96, "anatomy_base": 1, "target_slices": 4}
+    return Haca3(attention or ForegroundAttention(CodeAttention()), **parts, **widths).eval()
 
 
 def random_weights(network: Haca3, seed: int = 1) -> ModelWeights:

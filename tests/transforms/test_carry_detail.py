@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn.functional import pad
 
 from scripts.errors import InputError
 from scripts.transforms.carry_detail import CarryDetaild, Redrawing
@@ -82,3 +83,14 @@ def test_a_contrast_without_a_source_stays():
 def test_bad_arguments_are_refused(options, words):
     with pytest.raises(InputError, match=words):
         CarryDetaild(None, **options)
+
+
+def test_what_lies_around_the_image_changes_nothing():
+    source, redrawn = noise(0), noise(1)
+    volumes = 0.6 * redrawn + 0.2, source, redrawn
+    near, far = (carry(*(pad(volume, 6 * [margin]) for volume in volumes)) for margin in (8, 40))
+    assert torch.equal(pad(near, 6 * [32]), far)
+
+
+def test_a_black_image_stays_black():
+    assert not carry(torch.zeros(24, 20, 22), noise(0), noise(1)).any()

@@ -32,9 +32,9 @@ def read_codes(preparation: TargetPreparation, subject: Subject, target: Prepare
             codes["before"] = network.encode_target(source, target.contrast)
         if prepared is not None:
             codes["after"] = network.encode_target(prepared, target.contrast)
-    theta = result.features.theta
+    theta, numbers = result.features.theta, result.features.code.shape[1]
     flat = {name: code.flatten().float().cpu() for name, code in codes.items()}
-    return {name: {"theta": code[:theta].tolist(), "eta": code[theta:].tolist()} for name, code in flat.items()}
+    return {name: {"theta": code[:theta].tolist(), "eta": code[theta:numbers].tolist()} for name, code in flat.items()}
 
 
 def _prepare(transform: Transform, volume: Tensor, channel: int) -> Tensor | None:
