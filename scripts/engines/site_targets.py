@@ -67,12 +67,16 @@ class SiteTargets:
         if not isinstance(self.network, Haca3):
             kind = type(self.network).__name__
             raise InputError(f"a site as the target needs a method with codes, as HACA3 is one; this one is {kind}")
+        made_up = {
+            c for job in self.cohort for c, t in job.targets.items() if isinstance(t, SiteTarget) and job.made_of(c)
+        }
         rank, ranks = own_rank()
         images = list(self._images(contrasts, sites).items())[rank::ranks]
         progress, found = Progress("encode sites, images", len(images)), []
         for (site, contrast, subject), path in images:
             try:
-                prepared = self.preparation(path, contrast, CONTRASTS)
+                # Other images of the visit take their time, and are needed where somebody lacks the contrast.
+                prepared = self.preparation(path, contrast, CONTRASTS if contrast in made_up else ())
                 found.append((site, subject, replace(prepared, code=prepared.code.cpu())))
             except InputError as error:
                 logger.warning("site %s is judged without %s: %s", site, subject, error)

@@ -17,6 +17,7 @@ from scripts.engines.targets import PreparedTarget, TargetPreparation, mean_code
 from scripts.errors import InputError
 from scripts.io.jobs import Job
 from scripts.io.targets import SiteTarget, TargetCode, read_target_code
+from scripts.networks.levels import LevelCalibration
 from scripts.transforms.intensity_scale import ScaleByPercentiled
 
 from .tiny_subjects import narrow_network, write_ball
@@ -133,3 +134,18 @@ def test_a_site_of_one_image_cannot_be_the_steadiest(images, out):
 def test_jobs_with_other_targets_stay_as_they_are(images, out):
     jobs = [Job("sub-1", None, None, {}, {"t1w": images / "a1.nii.gz"})]
     assert site_targets(jobs, out, network=NyulMatching()).resolve(jobs) == jobs
+
+
+@pytest.mark.parametrize(("contrast", "levels"), [("flair", 5), ("t1w", None)])
+def test_a_site_has_levels_of_a_contrast_that_somebody_lacks(tmp_path, out, contrast, levels):
+    jobs = []
+    for name in ("p1", "p2"):
+        files = {s.lower(): write_ball(tmp_path / f"{name}_{s}.nii.gz", len(s)) for s in ("T1w", "FLAIR")}
+        jobs.append(Job(f"sub-{name}", None, None, files, {contrast: SiteTarget("A")}, "A"))
+    lacking = write_ball(tmp_path / "p3_T1w.nii.gz", 1)
+    jobs.append(Job("sub-p3", None, None, {"t1w": lacking}, {contrast: SiteTarget("A")}, "B"))
+    sites = site_targets(jobs, out)
+    sites.preparation.levels = LevelCalibration()
+    target = sites.resolve(jobs[2:])[0].targets[contrast]
+    assert isinstance(target, TargetCode)
+    assert (target.levels and len(target.levels)) == levels
