@@ -81,6 +81,16 @@ def test_the_answer_is_what_a_run_of_the_bundle_writes(visit, tmp_path):
     assert data["result"]["target"]["file"] == "target_T1w.nii.gz"
 
 
+def test_a_contrast_is_made_up_as_a_run_of_the_bundle_does_it(visit, tmp_path):
+    t1w, target = visit / "sub-01_T1w.nii.gz", str(write_ball(visit / "target_T2w.nii.gz", seed=5, gain=70.0))
+    data = answer(t1w, target=target, target_contrast="t2w")
+    sources = {"t1w": str(t1w), "flair": str(visit / "sub-01_FLAIR.nii.gz")}
+    folder = harmonize(tmp_path / "out", sources=sources, target=target)
+    (path,) = folder.rglob("*_desc-meaningless_T2w.nii.gz")
+    np.testing.assert_array_equal(data["pred"][0].numpy(), nibabel.load(path).get_fdata(dtype=np.float32))
+    assert [*data["result"]["target"]["beside"]] == ["t1w"]
+
+
 def test_sources_may_be_named_and_then_siblings_do_not_count(visit, tmp_path):
     uploaded = tmp_path / "tmp4711.nii.gz"
     uploaded.write_bytes((visit / "sub-01_T1w.nii.gz").read_bytes())
