@@ -124,11 +124,6 @@ class Harmonizer(Evaluator):
     def _origin(self, job: Job, contrast: str) -> dict[str, Any]:
         return self.targets.origin(job.targets[contrast], job.made_of(contrast))
 
-    def _prepare(self, job: Job, contrast: str) -> PreparedTarget:
-        made_of = job.made_of(contrast)
-        target = self.targets(job.targets[contrast], contrast, made_of)
-        return target.for_making_up() if made_of else target
-
     def _try_subject(self, engine: Any, item: Subject | Done | Failure) -> list[dict[str, Any]]:
         # What handlers see of a subject that is not computed.
         engine.state.output = []
@@ -156,7 +151,7 @@ class Harmonizer(Evaluator):
 
     def _harmonize(self, engine: Any, subject: Subject) -> Callable[[], list[Path]]:
         """Compute all targets; return what is to be called to write them, which says where."""
-        targets = [self._prepare(subject.job, contrast) for contrast in subject.job.targets]
+        targets = [self.targets.of_job(subject.job, contrast) for contrast in subject.job.targets]
         records = [self.outputs.record(subject, target, self.method) for target in targets]
         codes = [target.code for target in targets]
         redrawn = [target.contrast for target in targets] if self.redraw_sources else []

@@ -60,9 +60,7 @@ class ReadRequest:
         if isinstance(job.targets[goal], SiteTarget):
             raise InputError(f"`target` must be one that a single image can have, got {_chosen(request, 'target')}")
         weights = self.targets.weights.load()
-        made_of = job.made_of(goal)
-        target = self.targets(job.targets[goal], goal, made_of)
-        target = target.for_making_up() if made_of else target
+        target = self.targets.of_job(job, goal)
         subject = read_subject(job, self.targets.transform, self.targets.corrections, self.targets.align)
         native = subject.images[contrast]
         redrawings = self._redraw(subject.data, goal)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
+from ..io.jobs import Job
 from ..io.nifti import image_sha256
 from ..io.siblings import siblings
 from ..io.sources import Align, Correction, read_sources
@@ -107,6 +108,12 @@ class TargetPreparation:
             code = self.network.middle_ground(contrast, target.scanner)
             return PreparedTarget(contrast, code, None, self.origin(target))
         return self._encode(target, contrast, frozenset(made_of))
+
+    def of_job(self, job: Job, contrast: str) -> PreparedTarget:
+        """Prepare the target of one contrast for the subject of a job, who may lack it."""
+        made_of = job.made_of(contrast)
+        target = self(job.targets[contrast], contrast, made_of)
+        return target.for_making_up() if made_of else target
 
     def volume(self, target: TargetSpec, contrast: str) -> Tensor | None:
         """The target image (X, Y, Z) on the working grid, prepared but in its own intensities; None of a code."""
