@@ -62,13 +62,13 @@ weights: $(INSTALLED)
 		--output_dir output/targets_heads
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets_heads --suffix _head
 
-# The gate: formatter, linter, types, tests.
+# The gate: formatter, linter, types, tests. Two processes of a thread each: two of all threads get in each other's way.
 test: lint
-	$(VENV)/bin/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2
 
 # The tests that take minutes, some of which `make test` runs a small sample of.
 test-slow: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 -m slow
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m slow
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .
