@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..engines.redrawings import harmonize_and_redraw
+from ..engines.targets import PreparedTarget
 from ..inferers.triplanar import TriPlanarInferer
 from ..networks.haca3 import Haca3
-from ..networks.levels import LevelCalibration, with_levels
+from ..networks.levels import LevelCalibration
 from ..transforms.tone import ToneCalibration
 
 
@@ -35,23 +36,22 @@ class WholeMethod:
         channel = CONTRASTS.index(contrast)
         target = visit[channel]
         code = self.network.encode_target(target[None, None].to(self.network.default_target.device), contrast)
-        tone = levels = None
+        levels = None
         if self.levels is not None and not available[channel]:
             beside = available.clone()
             beside[channel] = True
             levels = self.levels(self.network, visit * beside[:, None, None, None], contrast, code)
-        if levels is None:
-            tone = self.tone and self.tone(self.network, target, contrast, code)
+        tone = None if self.tone is None else self.tone(self.network, target, contrast, code)
+        prepared = PreparedTarget(contrast, code, None, {}, tone, levels).for_making_up()
         data = {"image": sources, "available": available}
-        wanted = code if levels is None else with_levels(code, levels)
-        (result,), redrawings = harmonize_and_redraw(self.inferer, self.network, data, [wanted], [contrast])
+        (result,), redrawings = harmonize_and_redraw(self.inferer, self.network, data, [prepared.code], [contrast])
         finished = self.postprocessing(
             {
                 **data,
                 "pred": result.image,
                 "target_contrast": contrast,
                 "target_scale": None,
-                "target_tone": tone,
+                "target_tone": prepared.tone,
                 "redrawing": redrawings.get(contrast),
             }
         )

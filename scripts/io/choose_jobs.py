@@ -6,14 +6,12 @@ from typing import Any
 
 from monai.utils import ensure_tuple
 
-from ..contrasts import BIDS_SUFFIX, CONTRASTS
+from ..contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..errors import InputError
 from .jobs import Job, jobs_from_cohort, subject_job
 from .jobs_bids import jobs_from_bids
 from .jobs_file import jobs_from_file
 from .targets import read_named_targets, resolve_targets
-
-_CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
 
 
 def choose_jobs(
@@ -28,7 +26,7 @@ def choose_jobs(
     session: Any = None,
     contrasts: str | Sequence[str] = CONTRASTS,
     runs: int | Sequence[int] = (1,),
-    suffixes: Mapping[str, str | None] = _CONTRAST_OF_SUFFIX,
+    suffixes: Mapping[str, str | None] = CONTRAST_OF_SUFFIX,
     site_fields: Sequence[str] = ("InstitutionName",),
     named_targets: Path | str = "models/targets.json",
     with_targets: bool = True,

@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contrasts import BIDS_SUFFIX, CONTRASTS
+from ..contrasts import BIDS_SUFFIX, CONTRAST_OF_SUFFIX, CONTRASTS
 from ..errors import InputError
 from .bids import BidsImage, read_bids
 
 _ENTITIES = {"sub", "ses", "run"}
-_CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def read_cohort(folder: Path | str, contrasts: Iterable[str] = CONTRASTS) -> lis
 
 
 def _to_cohort_image(image: BidsImage) -> CohortImage | None:
-    if image.session is None or image.suffix not in _CONTRAST_OF_SUFFIX or not _ENTITIES.issuperset(image.entities):
+    if image.session is None or image.suffix not in CONTRAST_OF_SUFFIX or not _ENTITIES.issuperset(image.entities):
         return None
     if image.sidecar is None:
         raise InputError(f"every cohort image needs a readable JSON sidecar, {image.path} has none")
@@ -68,7 +67,7 @@ def _to_cohort_image(image: BidsImage) -> CohortImage | None:
         subject=image.subject,
         session=image.session,
         run=image.run,
-        contrast=_CONTRAST_OF_SUFFIX[image.suffix],
+        contrast=CONTRAST_OF_SUFFIX[image.suffix],
         path=image.path,
         site=str(image.sidecar.get("InstitutionName", "unknown")),
         scanner=str(image.sidecar.get("StationName", "unknown")),

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..contrasts import BIDS_SUFFIX
-
-_CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
+from ..contrasts import CONTRAST_OF_SUFFIX
 
 
-def siblings(image: Path, contrast_of_suffix: Mapping[str, str | None] = _CONTRAST_OF_SUFFIX) -> dict[str, Path]:
+def siblings(image: Path, contrast_of_suffix: Mapping[str, str | None] = CONTRAST_OF_SUFFIX) -> dict[str, Path]:
     """The first image of each contrast that lies beside `image` under a name that differs in nothing but the suffix."""
     stem = image.name.split(".nii")[0].rpartition("_")[0]
     found: dict[str, Path] = {}

@@ -17,13 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..contrasts import BIDS_SUFFIX, CONTRASTS
+from ..contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..errors import InputError
 from ..transforms.tone import ToneCurve
 from .arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
 from .volumes import write_json
 
-_CONTRAST_OF_SUFFIX = {suffix: contrast for contrast, suffix in BIDS_SUFFIX.items()}
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
 _REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone", "levels")
 
@@ -164,7 +163,7 @@ def _find(value: Any, named: NamedTargets, folder: Path) -> Path | SiteTarget | 
 def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
     found = _find(value, named, folder)
     if isinstance(found, Path):
-        suffixes = ", ".join(f"_{suffix}" for suffix in _CONTRAST_OF_SUFFIX)
+        suffixes = ", ".join(f"_{suffix}" for suffix in CONTRAST_OF_SUFFIX)
         contrasts, reason = [_contrast_of_name(found)], f"does not end in one of {suffixes}"
     elif isinstance(found, SiteTarget):
         contrasts, reason = [], "may be of any contrast"
@@ -179,9 +178,9 @@ def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
 def _contrast_of_name(image: Path) -> str | None:
     """The contrast of a BIDS suffix; FLAIR_to_T1w.nii.gz is no T1w image, though it ends like one."""
     *others, suffix = image.name.split(".nii")[0].split("_")
-    if {known.lower() for known in _CONTRAST_OF_SUFFIX} & {word.lower() for word in others}:
+    if {known.lower() for known in CONTRAST_OF_SUFFIX} & {word.lower() for word in others}:
         return None
-    return _CONTRAST_OF_SUFFIX.get(suffix)
+    return CONTRAST_OF_SUFFIX.get(suffix)
 
 
 def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, TargetCode]:

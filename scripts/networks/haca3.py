@@ -135,12 +135,10 @@ class Haca3(nn.Module):
     @torch.jit.unused
     def redraw_target(self, image: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor]:
         """The slices (S, 1, H, W) of a target image (X, Y, Z) that its `code` is of, and what is made of them."""
-        channel = CONTRASTS.index(contrast)
-        images = image.new_zeros(len(CONTRASTS), *image.shape)
-        images[channel] = image
-        slices = self._target_slices(images, channel)
-        made, _ = self._draw_each(slices, code, slices.new_tensor([[float(each == contrast) for each in CONTRASTS]]))
-        return slices[:, channel, None], made
+        slices = self._target_slices(image[None], 0)
+        alone = slices.new_tensor([[float(each == contrast) for each in CONTRASTS]])
+        made, _ = self._draw_each(slices * alone[:, :, None, None], code, alone)
+        return slices, made
 
     @torch.jit.unused
     def make_up_target(self, images: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..errors import InputError
 
@@ -64,7 +65,7 @@ def with_levels(code: Tensor, levels: Sequence[float]) -> Tensor:
 def same_width(codes: Sequence[Tensor]) -> Tensor:
     """Codes (T, D) of some that have levels and some that do not, whose levels are then 0."""
     widest = max(code.shape[1] for code in codes)
-    return torch.cat([torch.nn.functional.pad(code, [0, widest - code.shape[1]]) for code in codes])
+    return torch.cat([pad(code, [0, widest - code.shape[1]]) for code in codes])
 
 
 def mean_levels(levels: Sequence[Sequence[float] | None]) -> tuple[float, ...] | None:
