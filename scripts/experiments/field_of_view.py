@@ -16,7 +16,8 @@ from ..errors import InputError
 from ..inferers.triplanar import TriPlanarInferer
 from ..networks.attention import CodeAttention, ForegroundAttention, ScalarAttention
 from ..networks.haca3 import Haca3
-from .cropping import beyond_field_of_view
+from ..training.slice_stream import check_whole
+from .cropping import beyond_field_of_view, middle_layers
 from .experiment import Experiment
 from .field_of_view_table import (
     BRAIN,
@@ -53,14 +54,16 @@ class Crop:
 class FieldOfView(Experiment[FieldOfViewRow]):
     """Harmonizes T1w, T2w and FLAIR of a person's first visit to T1w of the second, whose scan is the truth.
 
-    One source per person loses `crop_share` of the brain at the front or at one side. All of them lose `common_crop` at
-    the top, where nothing is to be made up. HACA3 has the same weights; `haca3_inferer` runs it, so that compiled
-    networks of both are kept. Intensities end at `upper`, as at inference.
+    Only the middle `layers` of the brain, axial ones, are looked at. One source per person loses `crop_share` of it at
+    the front or at one side. All of them lose `common_crop` at the back, where nothing is to be made up. HACA3 has the
+    same weights; `haca3_inferer` runs it, so that compiled networks of both are kept. Intensities end at `upper`, as at
+    inference.
     """
 
     inferer: TriPlanarInferer
     haca3_inferer: TriPlanarInferer
     metrics: Mapping[str, ImageMetric]
+    layers: int = 24
     crop_share: float = 0.3
     common_crop: float = 0.05
     upper: float = 5.0
@@ -74,6 +77,7 @@ class FieldOfView(Experiment[FieldOfViewRow]):
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
         super().__post_init__()
+        check_whole("layers", self.layers)
         for name in ("crop_share", "common_crop"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")
@@ -95,11 +99,13 @@ class FieldOfView(Experiment[FieldOfViewRow]):
         """Harmonize a person three times, and compare."""
         (visit, other), crop = self.visits(number), crop_of_person(number)
         present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
-        sources = visit.volumes.clamp(max=self.upper) * present[:, None, None, None]
-        truth = other.volumes[TARGET].clamp(max=self.upper)
-        code = self.network.encode_target(truth[None, None].to(self.network.default_target.device), CONTRASTS[TARGET])
-        lost = beyond_field_of_view(visit.mask, crop.side, self.crop_share)
-        cropped = sources * ~beyond_field_of_view(visit.mask, "superior", self.common_crop)
+        target = other.volumes[TARGET].clamp(max=self.upper)
+        code = self.network.encode_target(target[None, None].to(self.network.default_target.device), CONTRASTS[TARGET])
+        layers = middle_layers(visit.mask, self.layers)
+        brain, truth = visit.mask[..., layers], target[..., layers]
+        sources = visit.volumes[..., layers].clamp(max=self.upper) * present[:, None, None, None]
+        lost = beyond_field_of_view(brain, crop.side, self.crop_share)
+        cropped = sources * ~beyond_field_of_view(brain, "posterior", self.common_crop)
         cropped[CONTRASTS.index(crop.source)] *= ~lost
 
         def harmonize(inferer: TriPlanarInferer, network: Haca3, volumes: Tensor) -> Tensor:
@@ -112,8 +118,8 @@ class FieldOfView(Experiment[FieldOfViewRow]):
             HACA3: harmonize(self.haca3_inferer, self.haca3, cropped),
         }
         seen = self.network.foreground(cropped).any(0)
-        regions = {CROPPED_PART: visit.mask & seen & lost, BRAIN: visit.mask & seen}
-        found = [*self._similarities(images, truth, regions), *_outside(images, visit.mask, seen)]
+        regions = {CROPPED_PART: brain & seen & lost, BRAIN: brain & seen}
+        found = [*self._similarities(images, truth, regions), *_outside(images, brain, seen)]
         about = (visit.about["subject"], visit.about["scanner"], other.about["scanner"], crop.source, crop.side)
         return [FieldOfViewRow(*about, *cells) for cells in found]
 

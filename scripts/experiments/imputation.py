@@ -11,7 +11,8 @@ from ..baselines.nyul import NyulMatching
 from ..contrasts import CONTRASTS
 from ..engines.evaluation_work import ImageMetric
 from ..errors import InputError
-from ..training.slice_stream import Scan
+from ..training.slice_stream import Scan, check_whole
+from .cropping import middle_layers
 from .experiment import Experiment
 from .imputation_table import (
     HACA3_PLUS,
@@ -38,11 +39,12 @@ class Imputation(Experiment[ImputationRow]):
     What the first scanner's images look like is known from another person: the network takes that one's PD as the
     target, whose levels are found with that one's other images, and regressions are fitted to that one's brain.
     `degree` is that of the regressions; one of them sees sources whose histograms are matched to that person's before.
-    Intensities end at `upper`, as at inference.
+    Only the middle `layers` of the brain, axial ones, are looked at. Intensities end at `upper`, as at inference.
     """
 
     method: WholeMethod
     metrics: Mapping[str, ImageMetric]
+    layers: int = 24
     degree: int = 3
     upper: float = 5.0
     significance: float = 0.05
@@ -55,6 +57,7 @@ class Imputation(Experiment[ImputationRow]):
     def __post_init__(self) -> None:
         """Refuse people whose first visits were not to one scanner."""
         super().__post_init__()
+        check_whole("layers", self.layers)
         plans = self.people.draw().subjects
         scanners = {plan.visits[0].scanner for plan in plans}
         if len(scanners) > 1 or len(plans) < 2:
@@ -72,23 +75,24 @@ class Imputation(Experiment[ImputationRow]):
         """Impute one person's PD in each way, and compare."""
         first, second = self.visits(number)
         example, _ = self.visits((number + 1) % len(self.people.draw().subjects))
-        truth = first.volumes[_WANTED].clamp(max=self.upper)
+        layers = middle_layers(first.mask, self.layers)
+        truth, brain = first.volumes[_WANTED, ..., layers].clamp(max=self.upper), first.mask[..., layers]
         images = {
-            OTHER_SCANNER: second.volumes[_WANTED].clamp(max=self.upper),
-            REGRESSION: self._regress(example, second, matched=False),
-            MATCHED_REGRESSION: self._regress(example, second, matched=True),
-            HACA3_PLUS: self._harmonize(example, second),
+            OTHER_SCANNER: second.volumes[_WANTED, ..., layers].clamp(max=self.upper),
+            REGRESSION: self._regress(example, second, matched=False)[..., layers],
+            MATCHED_REGRESSION: self._regress(example, second, matched=True)[..., layers],
+            HACA3_PLUS: self._harmonize(example, second.volumes[..., layers]),
         }
         about = (first.about["subject"], second.about["scanner"], first.about["scanner"])
         return [
             ImputationRow(*about, method, measure, value)
             for method, image in images.items()
-            for measure, value in measure_inside(self.metrics, image, truth, first.mask).items()
+            for measure, value in measure_inside(self.metrics, image, truth, brain).items()
         ]
 
-    def _harmonize(self, example: Scan, visit: Scan) -> Tensor:
+    def _harmonize(self, example: Scan, volumes: Tensor) -> Tensor:
         present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
-        sources = visit.volumes.clamp(max=self.upper) * present[:, None, None, None]
+        sources = volumes.clamp(max=self.upper) * present[:, None, None, None]
         return self.method(sources, example.volumes.clamp(max=self.upper), WITHHELD)
 
     def _regress(self, example: Scan, visit: Scan, matched: bool) -> Tensor:

@@ -18,7 +18,7 @@ from ..networks.haca3 import Haca3
 from ..networks.levels import same_width
 from ..transforms.orientations import ORIENTATIONS
 from .features import SliceFeatures, slice_features
-from .fusing import Fusion
+from .fusing import Fusion, MedianFusion
 from .harmonization import HarmonizationInferer, Harmonized
 from .plane_pass import PlanePass, Seen, Wishes, see
 from .precision import NetworkPreparation
@@ -30,7 +30,8 @@ class TriPlanarInferer(HarmonizationInferer):
 
     `attention` and `uncertainty` ask for these volumes. The uncertainty is the standard deviation over the planes; with
     `samples` of at least 2, the variance over anatomies drawn from the fused logits, which `seed` decides, is added.
-    A fusion net may put something where no plane has anything; `mask_fused` clears that.
+    A fusion net may put something where no plane has anything; `mask_fused` clears that. With fewer `orientations` it
+    is faster and `fusion` a median, for nets are made for three.
 
     On a CPU, `workers` batches of slices are under way at a time. Where a GPU's memory does not hold a batch, smaller
     ones are used, and at last the CPU.
@@ -48,6 +49,7 @@ class TriPlanarInferer(HarmonizationInferer):
         samples: int = 0,
         seed: int = 0,
         mask_fused: bool = True,
+        orientations: Sequence[str] = ORIENTATIONS,
     ) -> None:
         for name, number in (("batch_size", batch_size), ("workers", workers)):
             if number < 1:
@@ -56,7 +58,16 @@ class TriPlanarInferer(HarmonizationInferer):
             raise InputError(f"`samples` must be 0 or at least 2, got {samples}")
         if seed < 0:
             raise InputError(f"`seed` must not be negative, got {seed}")
+        if not orientations or len(set(orientations)) < len(orientations) or not set(orientations) <= set(ORIENTATIONS):
+            raise InputError(f"`orientations` must be some of {', '.join(ORIENTATIONS)}, got {list(orientations)}")
+        if len(orientations) < len(ORIENTATIONS) and not isinstance(fusion, MedianFusion):
+            raise InputError(
+                f"`fusion` must be a MedianFusion for fewer than three `orientations`, got a {type(fusion).__name__}"
+            )
+        if uncertainty and len(orientations) == 1 and not samples:
+            raise InputError("`uncertainty` needs at least two `orientations`, or `samples`, got one and none")
         self.fusion = fusion
+        self.orientations = tuple(orientations)
         self.precision = precision
         self.preparation = NetworkPreparation(precision, compiled)
         self.compiled = compiled
@@ -107,7 +118,7 @@ class TriPlanarInferer(HarmonizationInferer):
 
     def _passes(self, seen: Seen, network: Haca3, targets: Tensor) -> list[PlanePass]:
         ready = self.preparation(network)
-        passes = [PlanePass(ready, seen, orientation, targets, self.wishes) for orientation in ORIENTATIONS]
+        passes = [PlanePass(ready, seen, orientation, targets, self.wishes) for orientation in self.orientations]
         for plane in passes:
             self._process(plane)
         return passes

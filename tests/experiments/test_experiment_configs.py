@@ -8,7 +8,6 @@ import pytest
 from monai.bundle import ConfigParser
 
 from scripts.experiments.experiment import Experiment
-from scripts.inferers.fusing import MedianFusion
 
 BUNDLE = Path(__file__).parents[2]
 CONFIGS = sorted((BUNDLE / "configs").glob("experiment_*.json"))
@@ -29,11 +28,11 @@ def parser(*names: str, **overrides: Any) -> ConfigParser:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_networks_and_weights_are_those_of_inference(path):
     ours, inference = config(path), config(BUNDLE / "configs" / "inference.json")
-    for id in ("network_def", "network", "fusion_def", "fusion", "device", "models_dir"):
+    for id in ("network_def", "network", "device", "models_dir", "tone", "levels"):
         assert ours.get(id, inference[id]) == inference[id]
-    if "fusion_def" in ours:
-        assert ours["weights"] == inference["weights"]
-        assert ours["inferer"].items() <= inference["inferer"].items()
+    # There is nothing to fuse where one plane is looked at.
+    inferer = {id: said for id, said in ours.get("inferer", {}).items() if id != "orientations"}
+    assert inferer.items() <= inference["inferer"].items()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -47,9 +46,9 @@ def test_people_are_on_scanners_that_no_training_visits(path):
 
 
 def test_what_the_inferer_is_told_holds_for_both_methods():
-    files = ("experiment_field_of_view.json", "method_haca3plus_median.json")
-    experiment = parser(*files, **{"inferer#mask_fused": False}).get_parsed_content("experiment")
+    overrides = {"inferer#mask_fused": False, "inferer#orientations": ["coronal", "axial"]}
+    experiment = parser("experiment_field_of_view.json", **overrides).get_parsed_content("experiment")
     for inferer in (experiment.inferer, experiment.haca3_inferer):
-        assert isinstance(inferer.fusion, MedianFusion) and not inferer.mask_fused
+        assert inferer.orientations == ("coronal", "axial") and not inferer.mask_fused
     assert experiment.inferer is not experiment.haca3_inferer
     assert experiment.weights.networks == [experiment.network]

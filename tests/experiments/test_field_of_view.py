@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scripts.errors import InputError
-from scripts.experiments.cropping import beyond_field_of_view
+from scripts.experiments.cropping import beyond_field_of_view, middle_layers
 from scripts.experiments.field_of_view import CROPS, FieldOfView, crop_of_person
 from scripts.experiments.field_of_view_table import (
     BRAIN,
@@ -76,7 +76,7 @@ def value(rows: list[FieldOfViewRow], method: str, region: str, reference: str, 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[FieldOfView, list[FieldOfViewRow]]:
-    """The first person, whose T1w image ends at the front: 2 of 8 voxels are lost, and 2 of 6 at the top."""
+    """The first person, whose T1w image ends at the front: 2 of 8 voxels are lost, and all images 2 at the back."""
     one = experiment(tmp_path_factory.mktemp("fov"))
     one.weights.load()
     return one, one.measure(0)
@@ -88,7 +88,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[FieldOfView, lis
         ("anterior", (slice(None), slice(7, None))),
         ("left", (slice(5, None),)),
         ("right", (slice(None, 3),)),
-        ("superior", (slice(None), slice(None), slice(5, None))),
+        ("posterior", (slice(None), slice(None, 3))),
     ],
 )
 def test_a_share_of_the_brain_is_lost_on_one_side_up_to_the_border(side, lost):
@@ -98,6 +98,15 @@ def test_a_share_of_the_brain_is_lost_on_one_side_up_to_the_border(side, lost):
     # 0.3 of 6 and of 8 voxels is 1.8 and 2.4.
     expected[lost] = True
     assert torch.equal(beyond_field_of_view(brain, side, 0.3), expected)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(2, slice(3, 5)), (3, slice(2, 5)), (6, slice(1, 7)), (24, slice(1, 7))]
+)
+def test_the_middle_of_a_brain(number, expected):
+    brain = torch.zeros(4, 4, 9, dtype=torch.bool)
+    brain[2, 1, 1], brain[1, 2, 6] = True, True
+    assert middle_layers(brain, number) == expected
 
 
 def test_people_go_round_sources_and_sides():
@@ -110,7 +119,7 @@ def test_people_go_round_sources_and_sides():
 def test_haca3_leaves_empty_what_its_first_source_lost(measured):
     one, rows = measured
     truth = one.visits(0)[1].volumes[0]
-    lost = truth[1:7, 7:9, 1:5]
+    lost = truth[1:7, 7:9, 1:7]
     assert {(row.cropped, row.side) for row in rows} == {("t1w", "anterior")}
     assert value(rows, HACA3, CROPPED_PART, TRUTH, "psnr") == pytest.approx(-10 * float((lost**2).mean().log10()))
     assert value(rows, HACA3_PLUS, CROPPED_PART, TRUTH, "psnr") != pytest.approx(
@@ -121,31 +130,32 @@ def test_haca3_leaves_empty_what_its_first_source_lost(measured):
 def test_images_are_compared_inside_what_some_source_shows(measured):
     one, rows = measured
     visit, other = one.visits(0)
-    seen = np.zeros(visit.mask.shape, dtype=bool)
-    seen[1:7, 1:9, 1:5] = True
-    image, truth = visit.volumes[0].numpy(), other.volumes[0].numpy()
+    # The box is as high as the brain.
+    seen = np.zeros((8, 10, 6), dtype=bool)
+    seen[1:7, 3:9] = True
+    image, truth = visit.volumes[0, ..., 1:7].numpy(), other.volumes[0, ..., 1:7].numpy()
     assert value(rows, UNHARMONIZED, BRAIN, TRUTH, "psnr") == pytest.approx(psnr(image, truth, seen))
     assert value(rows, UNHARMONIZED, BRAIN, TRUTH, "ssim") == pytest.approx(windowed_ssim(image, truth, seen).value)
-    sources = visit.volumes.clone()
+    sources = visit.volumes[..., 1:7].clone()
     sources[2] = 0
     code = one.network.encode_target(other.volumes[None, :1], "t1w")
     full = one.inferer.harmonize(sources, one.network, [code])[0].image[0].numpy()
     assert value(rows, FULL, BRAIN, TRUTH, "psnr") == pytest.approx(psnr(full, truth, seen))
-    sources[0, :, 7:], sources[..., 5:] = 0, 0
+    sources[0, :, 7:], sources[:, :, :3] = 0, 0
     plus = one.inferer.harmonize(sources, one.network, [code])[0].image[0].numpy()
     assert value(rows, HACA3_PLUS, BRAIN, HARMONIZED, "psnr") == pytest.approx(psnr(plus, full, seen))
 
 
 def test_nothing_is_made_up_where_no_source_shows_anything(measured):
     _, rows = measured
-    assert value(rows, "", UNSEEN, "", SIZE) == 6 * 8 * 2
+    assert value(rows, "", UNSEEN, "", SIZE) == 6 * 2 * 6
     assert [value(rows, method, UNSEEN, "", NONZERO) for method in (HACA3_PLUS, HACA3)] == [0, 0]
 
 
 def test_what_is_made_up_is_counted(tmp_path):
     rows = experiment(tmp_path, inferer=Flat()).measure(0)
-    # Sources show a layer behind the brain; that PD shows one in front of it does not count.
-    outside = 8 * 10 * 8 - 6 * 9 * 4
+    # That PD shows a layer in front of the brain does not count.
+    outside = 8 * 10 * 6 - 6 * 6 * 6
     assert [value(rows, method, UNSEEN, "", NONZERO) for method in (HACA3_PLUS, HACA3)] == [outside, outside]
 
 

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -91,6 +92,13 @@ def overflowing() -> FusionNet:
 
 def test_image_is_the_median_of_the_planes(both, planes):
     torch.testing.assert_close(both[0].image[0], torch.stack([plane.images[0] for plane in planes]).median(0).values)
+
+
+def test_one_plane_alone_is_what_it_decodes(block, network, targets, planes):
+    result = run(block, network, targets[:1], orientations=["coronal"])[0]
+    coronal = planes[ORIENTATIONS.index("coronal")]
+    torch.testing.assert_close(result.image[0], coronal.images[0])
+    assert set(result.features.orientation) == {"coronal"}
 
 
 def test_output_is_zero_exactly_where_no_source_shows_anything(block, shown, network, targets, both):
@@ -292,8 +300,16 @@ def test_maps_are_those_that_were_asked_for():
         ({"samples": -2}, "`samples` must be 0 or at least 2, got -2"),
         ({"seed": -1}, "`seed` must not be negative, got -1"),
         ({"precision": "fp16"}, "`precision` must be one of fp32, bf16, got fp16"),
+        ({"orientations": []}, "`orientations` must be some of axial, coronal, sagittal, got []"),
+        ({"orientations": ["axial", "oblique"]}, "sagittal, got ['axial', 'oblique']"),
+        ({"orientations": ["axial"], "uncertainty": True}, "`uncertainty` needs at least two `orientations`"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(option, words):
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=re.escape(words)):
         TriPlanarInferer(MedianFusion(), **option)
+
+
+def test_a_fusion_net_is_given_all_planes():
+    with pytest.raises(InputError, match="must be a MedianFusion for fewer than three `orientations`, got a NetworkFu"):
+        TriPlanarInferer(NetworkFusion(golden_fusion()), orientations=["axial", "sagittal"])
