@@ -79,6 +79,7 @@ bench: $(INSTALLED)
 	$(VENV)/bin/python -m scripts.bench.simulation
 	$(VENV)/bin/python -m scripts.bench.preparation
 	$(VENV)/bin/python -m scripts.bench.performance
+	$(VENV)/bin/python -m scripts.bench.precision
 	$(VENV)/bin/python -m scripts.bench.export
 	$(VENV)/bin/python -m scripts.bench.scaling
 
