@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
+from ..metrics.ssim import windowed_ssim
 from ..training.slice_stream import Sample, check_whole
 from ..training.triplets import ArtifactTripletd
 from .artifact_score_table import ScoreRow, artifact_score_markdown
@@ -67,6 +68,7 @@ class ArtifactScore(Experiment[ScoreRow]):
                 severity=float(sample["severity"]),
                 clean=clean_score,
                 degraded=degraded_score,
+                ssim_loss=_ssim_loss(sample["anchor"], sample["negative"]),
             )
             for sample, clean_score, degraded_score in zip(samples, clean, degraded, strict=True)
         ]
@@ -85,3 +87,9 @@ class ArtifactScore(Experiment[ScoreRow]):
         encoder, device = self.network.artifact_encoder, self.network.default_target.device
         codes = torch.cat([encoder(batch.to(device)) for batch in slices.split(self.batch_size)])
         return codes.norm(dim=1).tolist()
+
+
+def _ssim_loss(clean: Tensor, degraded: Tensor) -> float:
+    """What severity stands for: how much less like itself a slice (1, H, W) is, where it shows something."""
+    image, reference = degraded[0].numpy(), clean[0].numpy()
+    return 1.0 - windowed_ssim(image, reference, reference > 0).value

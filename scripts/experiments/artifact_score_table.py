@@ -1,7 +1,7 @@
 """Tables of the experiment on the artifact score."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from ..training.artifact_validation import CleanAuc, ScoreMetric, SeverityCorrel
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """The scores of one slice, `clean` and `degraded` by an artifact."""
+    """The scores of one slice, `clean` and `degraded` by an artifact, which is `ssim_loss` less like the clean one."""
 
     subject: str
     scanner: str
@@ -24,6 +24,7 @@ class ScoreRow:
     severity: float
     clean: float
     degraded: float
+    ssim_loss: float
 
 
 def artifact_score_markdown(rows: Sequence[ScoreRow], severe: float) -> str:
@@ -50,18 +51,22 @@ def _of_kinds(rows: Sequence[ScoreRow], severe: float) -> str:
     kinds = sorted({row.kind for row in rows})
     lines = []
     for name, chosen in [*((kind, [row for row in rows if row.kind == kind]) for kind in kinds), ("all", rows)]:
+        clean = [row.clean for row in rows]
         numbers = (
-            _validate(metric, chosen, clean=[row.clean for row in rows])
-            for metric in (SeverityCorrelation(), CleanAuc(severe))
+            _validate(SeverityCorrelation(), chosen, clean),
+            _validate(SeverityCorrelation(), [replace(row, degraded=row.ssim_loss) for row in chosen], clean),
+            _validate(CleanAuc(severe), chosen, clean),
         )
         lines.append([name, str(len(chosen)), *map(format_mean, numbers)])
     people, sites = len({row.subject for row in rows}), len({row.site for row in rows})
     note = (
         f"{len(rows)} slices of {people} people at {sites} sites, clean and with an artifact of uniform severity.\n"
-        "Correlation: Spearman's, of severity and score; for all kinds the mean over kinds. AUC: how likely a slice\n"
-        f"with an artifact of at least severity {severe:g} scores above a clean one.\n"
+        "Correlation: Spearman's, of severity and score; for all kinds the mean over kinds. That of the loss: of\n"
+        "severity and 1 - SSIM to the clean slice, which the score does not know. AUC: how likely a slice with an\n"
+        f"artifact of at least severity {severe:g} scores above a clean one.\n"
     )
-    return markdown_table(["artifact", "slices", "correlation ↑", f"AUC, severity ≥ {severe:g} ↑"], lines) + "\n" + note
+    header = ["artifact", "slices", "correlation ↑", "that of the loss of SSIM ↑", f"AUC, severity ≥ {severe:g} ↑"]
+    return markdown_table(header, lines) + "\n" + note
 
 
 def _validate(metric: ScoreMetric, rows: Sequence[ScoreRow], clean: Sequence[float]) -> float:

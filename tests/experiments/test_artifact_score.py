@@ -8,6 +8,7 @@ from scripts.contrasts import CONTRASTS
 from scripts.errors import InputError
 from scripts.experiments.artifact_score import ArtifactScore
 from scripts.experiments.artifact_score_table import ScoreRow, artifact_score_markdown, eta_squared, r_squared
+from scripts.metrics.ssim import windowed_ssim
 from scripts.training.triplets import ArtifactTripletd
 
 from .small_people import narrow_haca3_plus, people, random_weights
@@ -47,6 +48,8 @@ def test_scores_are_of_the_slice_and_of_the_same_with_its_artifact(rows):
         for score, role in ((row.clean, "anchor"), (row.degraded, "negative")):
             expected = 10 * triplet[role].diff(dim=-1).abs().mean()
             torch.testing.assert_close(torch.tensor(score), expected)
+        clean, degraded = (triplet[role][0].numpy() for role in ("anchor", "negative"))
+        assert row.ssim_loss == pytest.approx(1 - windowed_ssim(degraded, clean, clean > 0).value) and row.ssim_loss > 0
 
 
 def test_a_run_writes_a_row_for_each_sample(tmp_path):
@@ -69,7 +72,8 @@ def test_r_squared_by_hand():
 
 def test_table_tells_kinds_and_factors_apart():
     def row(kind: str, severity: float, contrast: str, site: str, clean: float, degraded: float) -> ScoreRow:
-        return ScoreRow(f"sub-{site}", f"{site}-01", site, contrast, "axial", 100, kind, severity, clean, degraded)
+        about = (f"sub-{site}", f"{site}-01", site, contrast, "axial", 100)
+        return ScoreRow(*about, kind, severity, clean, degraded, ssim_loss=severity**2)
 
     rows = [
         row("noise", 0.25, "t1w", "A", 0.0, 0.5),
@@ -78,22 +82,22 @@ def test_table_tells_kinds_and_factors_apart():
         row("motion", 0.75, "t2w", "B", 0.4, 0.1),
     ]
     table = artifact_score_markdown(rows, severe=0.5).splitlines()
-    assert table[0] == "| artifact | slices | correlation ↑ | AUC, severity ≥ 0.5 ↑ |"
+    assert table[0] == "| artifact | slices | correlation ↑ | that of the loss of SSIM ↑ | AUC, severity ≥ 0.5 ↑ |"
     # Each severe slice is compared with all four clean ones.
-    assert table[2] == "| motion | 2 | -1.000 | 0.500 |"
-    assert table[3] == "| noise | 2 | 1.000 | 1.000 |"
-    assert table[4] == "| all | 4 | 0.000 | 0.667 |"
+    assert table[2] == "| motion | 2 | -1.000 | 1.000 | 0.500 |"
+    assert table[3] == "| noise | 2 | 1.000 | 1.000 | 1.000 |"
+    assert table[4] == "| all | 4 | 0.000 | 1.000 | 0.667 |"
     assert table[6].startswith("4 slices of 2 people at 2 sites")
-    assert table[10] == "| explained by | clean slices | clean and degraded slices |"
+    assert table[11] == "| explained by | clean slices | clean and degraded slices |"
     # Scores of both contrasts: deviations from 0.3375 and its groups' means 0.375 and 0.3.
-    assert table[12].startswith("| contrast | 1.000 | ")
-    assert table[13].startswith("| site | 0.000 | ")
-    assert table[14].startswith("| severity | – | ")
+    assert table[13].startswith("| contrast | 1.000 | ")
+    assert table[14].startswith("| site | 0.000 | ")
+    assert table[15].startswith("| severity | – | ")
     scores = [0.0, 0.0, 0.4, 0.4, 0.5, 1.0, 0.3, 0.1]
     groups = ["t1w", "t1w", "t2w", "t2w"] * 2
-    assert float(table[12].split("|")[3]) == pytest.approx(eta_squared(scores, groups), abs=5e-4)
+    assert float(table[13].split("|")[3]) == pytest.approx(eta_squared(scores, groups), abs=5e-4)
     severity = [0.0, 0.0, 0.0, 0.0, 0.25, 1.0, 0.5, 0.75]
-    assert float(table[14].split("|")[3]) == pytest.approx(r_squared(scores, severity), abs=5e-4)
+    assert float(table[15].split("|")[3]) == pytest.approx(r_squared(scores, severity), abs=5e-4)
 
 
 @pytest.mark.parametrize(
