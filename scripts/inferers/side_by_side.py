@@ -14,9 +14,10 @@ from torch import Tensor
 def side_by_side(work: Callable[[Tensor], None], batches: Iterable[Tensor], workers: int) -> None:
     """Call `work` for every batch, `workers` at a time, which share torch's threads; without gradients."""
     threads = torch.get_num_threads()
-    share = max(1, threads // workers)
+    # Some workers have one more where threads are left over.
+    shares = [max(1, threads // workers + (number < threads % workers)) for number in range(workers)]
     try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+        with ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(shares.pop())) as pool:
             list(pool.map(torch.inference_mode()(work), batches))
     finally:
         # Set for a thread, it holds for those to come too.

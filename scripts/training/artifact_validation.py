@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from ignite.engine import Engine
-from ignite.metrics import Metric
 from scipy.stats import mannwhitneyu, spearmanr
 from torch import nn
+
+from .validation import OutputMetric
 
 
 class ScoreSlices:
@@ -29,13 +30,8 @@ class ScoreSlices:
         return {**batch, "clean": clean, "degraded": degraded}
 
 
-class ScoreMetric(Metric):
+class ScoreMetric(OutputMetric):
     """A number that all scores of a validation have together."""
-
-    def iteration_completed(self, engine: Engine) -> None:
-        """Take the whole output, of which ignite's metrics expect two entries."""
-        output: Any = engine.state.output
-        self.update(output)
 
     def reset(self) -> None:
         """Forget the scores."""

@@ -46,13 +46,17 @@ class HarmonizeSlices:
         return {**batch, "pred": image.cpu()}
 
 
-class MeanOfOutputs(Metric):
-    """The mean of what `update` finds in an evaluator's whole outputs, of which ignite's metrics expect two entries."""
+class OutputMetric(Metric):
+    """What `update` finds in an evaluator's whole outputs, of which ignite's metrics expect two entries."""
 
     def iteration_completed(self, engine: Engine) -> None:
         """Take the whole output."""
         output: Any = engine.state.output
         self.update(output)
+
+
+class MeanOfOutputs(OutputMetric):
+    """The mean of what `update` finds."""
 
     def reset(self) -> None:
         """Forget what was found."""
