@@ -17,8 +17,14 @@ def side_by_side(work: Callable[[Tensor], None], batches: Iterable[Tensor], work
     # Some workers have one more where threads are left over.
     shares = [max(1, threads // workers + (number < threads % workers)) for number in range(workers)]
     try:
-        with ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(shares.pop())) as pool:
+        with ThreadPoolExecutor(workers, initializer=lambda: _use_threads(shares.pop())) as pool:
             list(pool.map(torch.inference_mode()(work), batches))
     finally:
         # Set for a thread, it holds for those to come too.
         torch.set_num_threads(threads)
+
+
+def _use_threads(number: int) -> None:
+    # A thread that asks for the first time takes what was set last, by whichever thread.
+    torch.get_num_threads()
+    torch.set_num_threads(number)
