@@ -1,8 +1,9 @@
 """One harmonized image beside what it was made from and what it should look like, ready to be drawn.
 
-MR intensities have no unit, and scanners differ by a factor. So 1.0 is the brightest of the harmonized image, the
-target is in the same intensities, and each source is multiplied by one factor: the one that brings it nearest to the
-harmonized image if it has the same contrast, else the one that makes its own brightest 1.0.
+MR intensities have no unit, and scanners differ by a factor. So 1.0 is the brightest in the middle of the harmonized
+image, where a head has no fat that would leave the brain dark. The target is in the same intensities, and each source
+is multiplied by one factor: the one that brings it nearest to the harmonized image if it has the same contrast, else
+the one that makes its own brightest 1.0.
 """
 
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ def compare(
     white: float = 99.5,
     margin: int = 4,
 ) -> Comparison:
-    """`target` (X, Y, Z) is on the working grid. `white` is the percentile of an image's foreground that is 1.0."""
+    """`target` (X, Y, Z) is on the working grid. `white` is the percentile of an image's middle that is 1.0."""
     sources = {name: _numpy(subject.data["image"][CONTRASTS.index(name)]) for name in subject.images}
     harmonized = _numpy(result.image[0])
     wanted = None if target is None else _numpy(target)
@@ -86,8 +87,9 @@ def _numpy(tensor: Tensor) -> np.ndarray:
 
 
 def _brightest(volume: np.ndarray, percentile: float) -> float:
-    """Of the foreground; 1 where there is none."""
-    foreground = volume[volume > 0]
+    """Of the foreground in the middle half along each axis, of all where that is empty; 1 where there is none."""
+    middle = volume[tuple(slice(size // 4, size - size // 4) for size in volume.shape)]
+    foreground = middle[middle > 0] if (middle > 0).any() else volume[volume > 0]
     return float(np.percentile(foreground, percentile)) if foreground.size else 1.0
 
 

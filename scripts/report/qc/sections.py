@@ -21,8 +21,8 @@ def overview(part: Part, shown: Figures) -> Markup:
     look = part.look
     caption = (
         "Middle slices in radiological convention (R: the patient's right). One window for all: white is the 99.5th"
-        " percentile of the harmonized image; sources are multiplied by one factor each, since MR intensities have no"
-        f" unit. Difference: harmonized minus source, blue darker and orange brighter,"
+        " percentile in the middle of the harmonized image; sources are multiplied by one factor each, since MR"
+        f" intensities have no unit. Difference: harmonized minus source, blue darker and orange brighter,"
         f" ±{look.difference_range:.0%} of white."
     )
     picture = figures.overview(part.comparison, look.difference_range)

@@ -31,6 +31,23 @@ def test_sources_of_other_contrasts_have_a_white_of_their_own():
     assert np.percentile(flair[flair > 0], 99.5) == pytest.approx(1)
 
 
+def test_fat_around_a_brain_is_whiter_than_white():
+    image = textured()
+    head = image.copy()
+    head[2], head[9] = 10, 10
+    comparisons = [compare(small_subject(t1w=one), harmonized(one), "t1w", "t1w", None) for one in (image, head)]
+    brain, whole = (each.harmonized for each in comparisons)
+    assert whole.max() > 5
+    np.testing.assert_allclose(whole[CUBE], brain[CUBE], rtol=1e-5)
+
+
+def test_an_image_that_shows_nothing_in_the_middle_has_a_white():
+    rim = np.zeros_like(textured())
+    rim[0], rim[-1] = 3, 5
+    comparison = compare(small_subject(t1w=rim), harmonized(rim), "t1w", "t1w", None)
+    assert comparison.harmonized.max() == pytest.approx(1)
+
+
 def test_everything_is_cut_to_a_box_around_what_shows():
     comparison = compare(small_subject(t1w=textured()), harmonized(textured()), "t1w", "t1w", None, margin=2)
     assert (comparison.box.low, comparison.box.high) == ((1, 1, 1), (11, 11, 11))
