@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from .picture import Picture
 from .pose import log_sizes, move_points
 from .similarity import normalized_mutual_information
 
+# So many points are moved at once: with fewer, calls would take longer than what they do.
+_AT_ONCE = 200_000
 # The optimizer's tolerances are absolute and made for larger values.
 _GAIN = 1000.0
 
@@ -43,12 +46,13 @@ class Comparison:
     def judge(self, pose: Tensor) -> tuple[float, float]:
         """Normalized mutual information, and the share of the points that `moving` shows."""
         score, overlap = self._compare(pose)
-        return float(score), overlap
+        return float(score), float(overlap)
 
     @torch.no_grad()
-    def best(self, poses: list[Tensor], count: int) -> list[Tensor]:
-        """The `count` poses that fit best, the best first."""
-        return sorted(poses, key=lambda pose: float(self._value(pose)), reverse=True)[:count]
+    def best(self, poses: Tensor, count: int) -> Tensor:
+        """Those of the `poses` (B, size) that fit best, the best first, at most `count`."""
+        values = [self._value(some) for some in poses.split(max(1, _AT_ONCE // self.points.shape[1]))]
+        return poses[torch.cat(values).argsort(descending=True, stable=True)[:count]]
 
     def climb(self, pose: Tensor, iterations: int) -> Tensor:
         """Improve a pose by L-BFGS."""
@@ -66,14 +70,22 @@ class Comparison:
         optimizer.step(loss)
         return pose.detach()
 
-    def _value(self, pose: Tensor) -> Tensor:
-        excess = log_sizes(pose) - math.log(self.rules.usual_size)
-        return self._compare(pose)[0] - self.rules.size_weight * excess.square().sum()
+    @cached_property
+    def _seen(self) -> Tensor:
+        """What `fixed` shows at the points (N,)."""
+        return self.fixed.at(self.points)[0]
 
-    def _compare(self, pose: Tensor) -> tuple[Tensor, float]:
+    def _value(self, pose: Tensor) -> Tensor:
+        """Of each pose (..., size)."""
+        excess = log_sizes(pose) - math.log(self.rules.usual_size)
+        return self._compare(pose)[0] - self.rules.size_weight * excess.square().sum(dim=-1)
+
+    def _compare(self, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each pose (..., size) the measure, 0 where the overlap is too small, and that overlap."""
         moving, inside = self.moving.at(move_points(pose, self.points, self.center))
-        overlap = float(inside.double().mean())
-        if overlap < self.rules.least_overlap:
-            return 0 * pose.sum(), overlap
-        fixed, _ = self.fixed.at(self.points)
-        return normalized_mutual_information(fixed, moving, inside, self.rules.bins), overlap
+        overlap = inside.double().mean(dim=-1)
+        enough = overlap >= self.rules.least_overlap
+        # Where nothing is inside there is nothing to divide by.
+        counted = inside | ~enough[..., None]
+        score = normalized_mutual_information(self._seen, moving, counted, self.rules.bins)
+        return torch.where(enough, score, 0 * score), overlap

@@ -22,14 +22,14 @@ class Picture:
     affine: Tensor
 
     def at(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Values at world `points` (3, N), and which of those lie inside the field of view (N,)."""
+        """Values (..., N) at world `points` (..., 3, N), and which of those lie inside the field of view."""
         from_world = torch.linalg.inv(self.affine)
         places = from_world[:3, :3] @ points + from_world[:3, 3:]
         # From -1 to 1 over each axis, faces included, in the order z, y, x.
-        scaled = 2 * (places.T + 0.5) / torch.tensor(self.voxels.shape) - 1
-        grid = scaled.flip(1).float()[None, None, None]
+        scaled = 2 * (places.transpose(-1, -2) + 0.5) / torch.tensor(self.voxels.shape) - 1
+        grid = scaled.flip(-1).float().reshape(1, 1, 1, -1, 3)
         values = F.grid_sample(self.voxels[None, None], grid, padding_mode="border", align_corners=False)
-        return values[0, 0, 0, 0], (scaled.abs() <= 1).all(dim=1)
+        return values.reshape(scaled.shape[:-1]), (scaled.abs() <= 1).all(dim=-1)
 
     def center_of_mass(self) -> Tensor:
         """Where the head is (3, 1): the mean place of all that is not dark."""

@@ -25,16 +25,16 @@ def make_pose(turn_deg: Sequence[float], shift_mm: Sequence[float], size: int) -
 
 
 def move_points(pose: Tensor, points: Tensor, center: Tensor) -> Tensor:
-    """Move `points` (3, N); `center` is (3, 1)."""
+    """Move `points` (3, N) by each pose (..., size), to (..., 3, N); `center` is (3, 1)."""
     centered = points - center
-    if len(pose) == SCALED:
-        centered = centered * torch.exp(log_sizes(pose))[:, None]
-    return _rotation(pose) @ centered + center + pose[3:6, None]
+    if pose.shape[-1] == SCALED:
+        centered = centered * torch.exp(log_sizes(pose))[..., None]
+    return _rotation(pose) @ centered + center + pose[..., 3:6, None]
 
 
 def log_sizes(pose: Tensor) -> Tensor:
-    """The logarithms of the scales (3,); none (0,) of a RIGID pose."""
-    return pose[RIGID:] / _ARM_MM
+    """The logarithms of the scales (..., 3); none (..., 0) of a RIGID pose."""
+    return pose[..., RIGID:] / _ARM_MM
 
 
 def rigid_matrix(pose: Tensor, center: Tensor) -> np.ndarray:
@@ -46,6 +46,6 @@ def rigid_matrix(pose: Tensor, center: Tensor) -> np.ndarray:
 
 
 def _rotation(pose: Tensor) -> Tensor:
-    x, y, z = pose[:3] / _ARM_MM
+    x, y, z = (pose[..., :3] / _ARM_MM).unbind(-1)
     zero = torch.zeros_like(x)
-    return torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3))
+    return torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3)))

@@ -83,21 +83,23 @@ class RigidRegistration:
     def _register(self, fixed: Volume, moving: Volume, where: Tensor, scaled: bool) -> Registered:
         generator = torch.Generator().manual_seed(self.seed)
         center = where.mean(dim=1, keepdim=True)
-        poses: list[Tensor] = []
+        poses = torch.empty(0)
         for size_mm, points, starts in zip(self.sizes_mm, self.points, self.starts, strict=True):
             pictures = [make_picture(each.voxels, each.affine, size_mm) for each in (fixed, moving)]
             drawn = where[:, torch.randint(where.shape[1], (points,), generator=generator)]
             comparison = Comparison(pictures[0], pictures[1], drawn, center, self.rules)
-            poses = comparison.best(poses or self._starts(pictures[1], center, SCALED if scaled else RIGID), starts)
-            poses = [comparison.climb(pose, self.iterations) for pose in poses]
+            tried = poses if len(poses) else self._starts(pictures[1], center, SCALED if scaled else RIGID)
+            poses = torch.stack([comparison.climb(pose, self.iterations) for pose in comparison.best(tried, starts)])
         (pose,) = comparison.best(poses, 1)
         return Registered(rigid_matrix(pose, center), *comparison.judge(pose))
 
-    def _starts(self, moving: Picture, center: Tensor, size: int) -> list[Tensor]:
+    def _starts(self, moving: Picture, center: Tensor, size: int) -> Tensor:
+        """Poses (B, size)."""
         offsets = (torch.zeros(3), (moving.center_of_mass() - center)[:, 0])
-        return [
+        poses = [
             make_pose(turn, (offset + torch.tensor(shift)).tolist(), size)
             for offset in offsets
             for turn in product(self.turns_deg, repeat=3)
             for shift in product(self.shifts_mm, repeat=3)
         ]
+        return torch.stack(poses)

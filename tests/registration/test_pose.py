@@ -27,3 +27,10 @@ def test_scales_move_points_and_are_left_out_of_the_matrix():
     moved = move_points(pose, CENTER + 10, CENTER)
     torch.testing.assert_close(moved - CENTER, torch.tensor([[11.0], [10], [10]], dtype=torch.float64))
     np.testing.assert_allclose(rigid_matrix(pose, CENTER), np.eye(4), atol=1e-12)
+
+
+def test_several_poses_move_points_at_once():
+    poses = torch.stack([make_pose((10 * n, -20, 30), (4, -5, n), SCALED) for n in range(3)])
+    points = torch.rand(3, 7, dtype=torch.float64)
+    expected = torch.stack([move_points(pose, points, CENTER) for pose in poses])
+    torch.testing.assert_close(move_points(poses, points, CENTER), expected)

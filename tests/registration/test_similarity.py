@@ -36,3 +36,11 @@ def test_gradient_is_that_of_finite_differences():
     moving = (0.6 * fixed + 0.3 * torch.rand(50, generator=generator)).double().requires_grad_(True)
     inside = torch.ones(50, dtype=torch.bool)
     assert torch.autograd.gradcheck(lambda m: normalized_mutual_information(fixed, m, inside), [moving], atol=1e-4)
+
+
+def test_several_images_are_measured_at_once():
+    generator = torch.Generator().manual_seed(0)
+    fixed, moving = torch.rand(50, generator=generator), torch.rand(3, 50, generator=generator)
+    inside = torch.rand(3, 50, generator=generator) > 0.3
+    expected = [normalized_mutual_information(fixed, *one) for one in zip(moving, inside, strict=True)]
+    torch.testing.assert_close(normalized_mutual_information(fixed, moving, inside), torch.stack(expected))
