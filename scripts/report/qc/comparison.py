@@ -2,8 +2,8 @@
 
 MR intensities have no unit, and scanners differ by a factor. So 1.0 is the brightest in the middle of the harmonized
 image, where a head has no fat that would leave the brain dark. The target is in the same intensities, and each source
-is multiplied by one factor: the one that brings it nearest to the harmonized image if it has the same contrast, else
-the one that makes its own brightest 1.0.
+is multiplied by one factor: the one that brings it nearest to the harmonized image if it has the same contrast, there
+too, else the one that makes its own brightest 1.0.
 """
 
 from collections.abc import Mapping
@@ -87,17 +87,24 @@ def _numpy(tensor: Tensor) -> np.ndarray:
 
 
 def _brightest(volume: np.ndarray, percentile: float) -> float:
-    """Of the foreground in the middle half along each axis, of all where that is empty; 1 where there is none."""
-    middle = volume[tuple(slice(size // 4, size - size // 4) for size in volume.shape)]
-    foreground = middle[middle > 0] if (middle > 0).any() else volume[volume > 0]
+    """Of the foreground; 1 where there is none."""
+    foreground = volume[_in_the_middle(volume > 0)]
     return float(np.percentile(foreground, percentile)) if foreground.size else 1.0
 
 
 def _fit(volume: np.ndarray, harmonized: np.ndarray) -> float:
     """The factor that brings the volume nearest to the harmonized one, in the least squares sense."""
-    common = (volume > 0) & (harmonized > 0)
+    common = _in_the_middle((volume > 0) & (harmonized > 0))
     own, wanted = volume[common].astype(np.float64), harmonized[common].astype(np.float64)
     return float(own @ wanted / (own @ own)) if own.size else 1.0
+
+
+def _in_the_middle(region: np.ndarray) -> np.ndarray:
+    """What of a region (X, Y, Z) lies in the middle half along each axis, or all of it if nothing does."""
+    middle = np.zeros_like(region)
+    half = tuple(slice(size // 4, size - size // 4) for size in region.shape)
+    middle[half] = region[half]
+    return middle if middle.any() else region
 
 
 def _imputed(result: Harmonized, reference: str, box: Box) -> np.ndarray | None:
