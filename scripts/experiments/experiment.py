@@ -109,6 +109,7 @@ class Experiment(ABC, Generic[Row]):
         left_out = {"output_dir", *self.table_settings}
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
         given["people"] = replace(self.people, subjects=None)
+        given["row"] = [field.name for field in fields(self.row)]
         given["weights"] = [state_sha256(network) for network in self.weights.networks]
         return describe(given)
 

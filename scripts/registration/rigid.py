@@ -59,15 +59,17 @@ class RigidRegistration:
 
     First every combination of `turns_deg` about the axes and `shifts_mm` along them is tried, counted from where the
     headers put the images and from where the moving image's center of mass meets that of the region. Then, with voxels
-    of each of `sizes_mm` in turn, the best `starts` are improved on `points` points.
+    of each of `sizes_mm` in turn, the best `starts` are improved on `points` points. There is a row of `starts` for a
+    try; the next is made where the score of all before stays below `enough`.
     """
 
     sizes_mm: Sequence[float] = (8.0, 4.0, 2.0)
     points: Sequence[int] = (3000, 10000, 40000)
-    starts: Sequence[int] = (6, 3, 1)
+    starts: Sequence[Sequence[int]] = ((6, 3, 1),)
     turns_deg: Sequence[float] = (-25.0, 0.0, 25.0)
     shifts_mm: Sequence[float] = (-30.0, 0.0, 30.0)
     iterations: int = 40
+    enough: float = 1.035
     rules: Rules = field(default_factory=Rules)
     seed: int = 0
 
@@ -78,18 +80,25 @@ class RigidRegistration:
         """
         # Also where the caller goes without gradients.
         with torch.inference_mode(False), torch.enable_grad():
-            return self._register(fixed, moving, torch.from_numpy(region), scaled)
+            found: list[Registered] = []
+            for starts in self.starts:
+                found.append(self._register(fixed, moving, torch.from_numpy(region), scaled, starts))
+                if found[-1].score >= self.enough:
+                    break
+            return max(found, key=lambda one: one.score)
 
-    def _register(self, fixed: Volume, moving: Volume, where: Tensor, scaled: bool) -> Registered:
+    def _register(
+        self, fixed: Volume, moving: Volume, where: Tensor, scaled: bool, starts: Sequence[int]
+    ) -> Registered:
         generator = torch.Generator().manual_seed(self.seed)
         center = where.mean(dim=1, keepdim=True)
         poses = torch.empty(0)
-        for size_mm, points, starts in zip(self.sizes_mm, self.points, self.starts, strict=True):
+        for size_mm, points, count in zip(self.sizes_mm, self.points, starts, strict=True):
             pictures = [make_picture(each.voxels, each.affine, size_mm) for each in (fixed, moving)]
             drawn = where[:, torch.randint(where.shape[1], (points,), generator=generator)]
             comparison = Comparison(pictures[0], pictures[1], drawn, center, self.rules)
             tried = poses if len(poses) else self._starts(pictures[1], center, SCALED if scaled else RIGID)
-            poses = torch.stack([comparison.climb(pose, self.iterations) for pose in comparison.best(tried, starts)])
+            poses = torch.stack([comparison.climb(pose, self.iterations) for pose in comparison.best(tried, count)])
         (pose,) = comparison.best(poses, 1)
         return Registered(rigid_matrix(pose, center), *comparison.judge(pose))
 

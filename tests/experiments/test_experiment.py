@@ -108,6 +108,19 @@ def test_other_weights_settings_or_people_are_measured_anew(tmp_path, change):
     assert other.measured == [0, 1]
 
 
+@dataclass(frozen=True)
+class UnitRow(MeanRow):
+    unit: str = "none"
+
+
+def test_rows_of_other_columns_are_measured_anew(tmp_path, monkeypatch):
+    means(tmp_path).run()
+    monkeypatch.setattr(Means, "row", UnitRow)
+    again = means(tmp_path)
+    again.run()
+    assert again.measured == [0, 1]
+
+
 def test_other_protocols_in_the_same_file_are_other_people(tmp_path):
     protocols = tmp_path / "protocols.json"
     ranges = json.loads(RANGES_FILE.read_text())

@@ -22,7 +22,7 @@ PARTS = [
     ((-20, -40, -15), (16, 14, 20), (45.0, 200.0)),
 ]
 REGISTRATION = RigidRegistration(
-    sizes_mm=(8.0, 4.0), points=(1500, 6000), starts=(3, 1), turns_deg=(-20.0, 0.0, 20.0), shifts_mm=(0.0,)
+    sizes_mm=(8.0, 4.0), points=(1500, 6000), starts=((3, 1),), turns_deg=(-20.0, 0.0, 20.0), shifts_mm=(0.0,)
 )
 
 
@@ -63,13 +63,29 @@ def test_a_known_motion_is_found_within_a_millimeter(contrast, truth):
 def test_the_score_of_noise_is_far_lower_and_refused():
     fixed = draw_head(0, np.eye(4))
     noise = Head(np.random.default_rng(2).random(SHAPE, np.float32), AFFINE)
-    quick = RigidRegistration(sizes_mm=(8.0,), points=(3000,), starts=(1,), turns_deg=(0.0,), shifts_mm=(0.0,))
+    quick = RigidRegistration(sizes_mm=(8.0,), points=(3000,), starts=((1,),), turns_deg=(0.0,), shifts_mm=(0.0,))
     with torch.inference_mode():
         good, bad = (quick(fixed, moving, REGION) for moving in (draw_head(1, np.eye(4), seed=1), noise))
     assert 1 <= bad.score < 1.05 < good.score
     good.accept(1.05, "b.nii", "a.nii")
     with pytest.raises(InputError, match=r"b.nii must agree with a.nii by at least 1.05 after registration"):
         bad.accept(1.05, "b.nii", "a.nii")
+
+
+def test_more_starts_are_tried_where_few_do_not_agree(monkeypatch):
+    scores = {(3, 1): 1.01, (9, 2): 1.2, (27, 3): 1.3}
+    tried: list[tuple[int, ...]] = []
+
+    def register(self, fixed, moving, where, scaled, starts):
+        tried.append(starts)
+        return Registered(np.eye(4), scores[starts], 1.0)
+
+    monkeypatch.setattr(RigidRegistration, "_register", register)
+    fixed = draw_head(0, np.eye(4))
+    assert RigidRegistration(starts=tuple(scores), enough=1.1)(fixed, fixed, REGION).score == 1.2
+    assert tried == [(3, 1), (9, 2)]
+    # Of tries that all fail the best is told.
+    assert RigidRegistration(starts=((9, 2), (3, 1)), enough=1.25)(fixed, fixed, REGION).score == 1.2
 
 
 def test_a_refusal_tells_score_and_overlap():
