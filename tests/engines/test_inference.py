@@ -141,6 +141,7 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
         "samples": 0,
         "seed": 0,
         "mask_fused": True,
+        "orientations": ["axial", "coronal", "sagittal"],
     }
     assert method["network_def"]["attention"]["alpha"]["temperature"] == 5.0
     assert [step["_target_"].rpartition(".")[2] for step in method["preprocessing"]] == [
