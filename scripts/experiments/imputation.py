@@ -74,7 +74,8 @@ class Imputation(Experiment[ImputationRow]):
     def measure(self, number: int) -> list[ImputationRow]:
         """Impute one person's PD in each way, and compare."""
         first, second = self.visits(number)
-        example, _ = self.visits((number + 1) % len(self.people.draw().subjects))
+        # Not the next one: who the last person's example is would depend on how many there are.
+        example, _ = self.visits(number - 1 if number else 1)
         layers = middle_layers(first.mask, self.layers)
         truth, brain = first.volumes[_WANTED, ..., layers].clamp(max=self.upper), first.mask[..., layers]
         images = {
