@@ -40,14 +40,13 @@ def harmonize(visit: Scan, other: Scan, precision: str) -> list[Tensor]:
     parser.update({"bundle_root": str(BUNDLE), "precision": precision})
     parser.get_parsed_content("weights").load()
     network = parser.get_parsed_content("network").eval()
-    present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
-    sources = visit.volumes * present[:, None, None, None]
+    shown = visit.only(SOURCES)
     device = network.default_target.device
     codes = [
         network.encode_target(volume[None, None].to(device), contrast)
         for volume, contrast in zip(other.volumes, CONTRASTS, strict=True)
     ]
-    results = parser.get_parsed_content("inferer").harmonize(sources, network, codes, present)
+    results = parser.get_parsed_content("inferer").harmonize(shown.volumes, network, codes, shown.available)
     return [result.image[0].cpu() for result in results]
 
 

@@ -98,18 +98,18 @@ class FieldOfView(Experiment[FieldOfViewRow]):
     def measure(self, number: int) -> list[FieldOfViewRow]:
         """Harmonize a person three times, and compare."""
         (visit, other), crop = self.visits(number), crop_of_person(number)
-        present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
+        shown = visit.only(SOURCES)
         target = other.volumes[TARGET].clamp(max=self.upper)
         code = self.network.encode_target(target[None, None].to(self.network.default_target.device), CONTRASTS[TARGET])
         layers = middle_layers(visit.mask, self.layers)
         brain, truth = visit.mask[..., layers], target[..., layers]
-        sources = visit.volumes[..., layers].clamp(max=self.upper) * present[:, None, None, None]
+        sources = shown.volumes[..., layers].clamp(max=self.upper)
         lost = beyond_field_of_view(brain, crop.side, self.crop_share)
         cropped = sources * ~beyond_field_of_view(brain, "posterior", self.common_crop)
         cropped[CONTRASTS.index(crop.source)] *= ~lost
 
         def harmonize(inferer: TriPlanarInferer, network: Haca3, volumes: Tensor) -> Tensor:
-            return inferer.harmonize(volumes, network, [code], present)[0].image[0].cpu()
+            return inferer.harmonize(volumes, network, [code], shown.available)[0].image[0].cpu()
 
         images = {
             UNHARMONIZED: sources[TARGET],

@@ -82,7 +82,7 @@ class Imputation(Experiment[ImputationRow]):
             OTHER_SCANNER: second.volumes[_WANTED, ..., layers].clamp(max=self.upper),
             REGRESSION: self._regress(example, second, matched=False)[..., layers],
             MATCHED_REGRESSION: self._regress(example, second, matched=True)[..., layers],
-            HACA3_PLUS: self._harmonize(example, second.volumes[..., layers]),
+            HACA3_PLUS: self._harmonize(example, second.only(SOURCES).volumes[..., layers]),
         }
         about = (first.about["subject"], second.about["scanner"], first.about["scanner"])
         return [
@@ -91,10 +91,8 @@ class Imputation(Experiment[ImputationRow]):
             for measure, value in measure_inside(self.metrics, image, truth, brain).items()
         ]
 
-    def _harmonize(self, example: Scan, volumes: Tensor) -> Tensor:
-        present = torch.tensor([float(contrast in SOURCES) for contrast in CONTRASTS])
-        sources = volumes.clamp(max=self.upper) * present[:, None, None, None]
-        return self.method(sources, example.volumes.clamp(max=self.upper), WITHHELD)
+    def _harmonize(self, example: Scan, sources: Tensor) -> Tensor:
+        return self.method(sources.clamp(max=self.upper), example.volumes.clamp(max=self.upper), WITHHELD)
 
     def _regress(self, example: Scan, visit: Scan, matched: bool) -> Tensor:
         known, sources = example.volumes[_CHANNELS], visit.volumes[_CHANNELS]

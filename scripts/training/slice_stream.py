@@ -1,8 +1,8 @@
 """What all training data has in common: the slices of scans in random order, shared out to processes and workers."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import count, islice, product
 from typing import Any, TypeVar
 
@@ -36,6 +36,11 @@ class Scan:
     tissues: Tensor
     about: dict[str, str]
     seed: int
+
+    def only(self, contrasts: Collection[str]) -> "Scan":
+        """The same visit without the others."""
+        kept = torch.tensor([float(contrast in contrasts) for contrast in CONTRASTS])
+        return replace(self, volumes=self.volumes * kept[:, None, None, None], available=self.available * kept)
 
 
 @dataclass(frozen=True, eq=False)
