@@ -1,8 +1,10 @@
 """Spread independent work over processes, each on one thread, with a progress line on stderr."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
+from threading import Thread
 from types import TracebackType
 from typing import TypeVar
 
@@ -31,7 +33,7 @@ class WorkerPool:
 
     def __enter__(self) -> "WorkerPool":
         if self.workers > 1:
-            self.executor = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_use_one_thread)
+            self.executor = ProcessPoolExecutor(self.workers, get_context("spawn"), initializer=_start_worker)
         return self
 
     def __exit__(
@@ -48,6 +50,19 @@ class WorkerPool:
             finished.append(result)
             progress.step()
         return finished
+
+
+def _start_worker() -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
+    _use_one_thread()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its workers, which would wait for work forever, memory and all."""
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _use_one_thread() -> None:

@@ -34,15 +34,21 @@ def embedding_norm(embeddings: Tensor) -> Tensor:
 
 
 class EmbeddingLoss(nn.Module):
-    """Step 1: `reconstruction` is lambda_1, `coupling` lambda_2."""
+    """Step 1: `reconstruction` is lambda_1, `coupling` lambda_2.
 
-    def __init__(self, reconstruction: float = 1.0, coupling: float = 0.3) -> None:
+    A `relative` coupling is multiplied by the mean of |gamma|^2 over scanners. It is then in the unit of images, and Z
+    times c with gamma through c leaves it as it is.
+    """
+
+    def __init__(self, reconstruction: float = 1.0, coupling: float = 0.3, relative: bool = False) -> None:
         super().__init__()
-        self.reconstruction, self.coupling = reconstruction, coupling
+        self.reconstruction, self.coupling, self.relative = reconstruction, coupling, relative
 
-    def forward(self, images: Tensor, outputs: Tensor, embeddings: Tensor) -> dict[str, Tensor]:
-        """The losses by name, of images and outputs (B, M, H, W) and Z (B, M, L, H, W)."""
+    def forward(self, images: Tensor, outputs: Tensor, embeddings: Tensor, gammas: Tensor) -> dict[str, Tensor]:
+        """The losses by name, of images and outputs (B, M, H, W), Z (B, M, L, H, W) and gammas (M, L)."""
         reconstruction, coupling = reconstruction_loss(images, outputs), coupling_loss(embeddings)
+        if self.relative:
+            coupling = coupling * gammas.square().sum(1).mean()
         total = self.reconstruction * reconstruction + self.coupling * coupling  # Eq. (4)
         norm = embedding_norm(embeddings)
         return {"reconstruction": reconstruction, "coupling": coupling, "embedding_norm": norm, "total": total}
@@ -55,8 +61,8 @@ class DecoderLoss(nn.Module):
         super().__init__()
         self.reconstruction, self.harmonization = reconstruction, harmonization
 
-    def forward(self, images: Tensor, outputs: Tensor, embeddings: Tensor) -> dict[str, Tensor]:
-        """The losses by name, of images and outputs (B, M, H, W) and Z (B, M, L, H, W)."""
+    def forward(self, images: Tensor, outputs: Tensor, embeddings: Tensor, gammas: Tensor) -> dict[str, Tensor]:
+        """The losses by name, of images and outputs (B, M, H, W), Z (B, M, L, H, W) and gammas (M, L)."""
         reconstruction, harmonization = reconstruction_loss(images, outputs), harmonization_loss(outputs)
         total = self.reconstruction * reconstruction + self.harmonization * harmonization  # Eq. (6)
         norm = embedding_norm(embeddings)

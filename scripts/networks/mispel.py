@@ -99,6 +99,11 @@ class Mispel(nn.Module):
         """Each scanner's image, together (B, M, H, W), of Z (B, M, L, H, W)."""
         return torch.cat([self.decoders[self._key(s)](embeddings[:, i]) for i, s in enumerate(self.scanners)], 1)
 
+    @property
+    def gammas(self) -> Tensor:
+        """The coefficients (M, L) of all decoders, in the order of `scanners`."""
+        return torch.stack(list(self.decoders.parameters()))
+
     def middle_ground(self, contrast: str, scanner: str | None) -> str:
         """The code by which scans of `scanner` are harmonized; refuse what was not trained on."""
         if contrast != self.contrast:

@@ -22,7 +22,7 @@ class EmbeddingStage(nn.Module):
     def forward(self, batch: dict[str, Any], iteration: int) -> dict[str, Tensor]:
         """The losses by name."""
         embeddings = self.network.embed(batch["image"]).float()
-        return self.loss(batch["image"], self.network.decode(embeddings), embeddings)
+        return self.loss(batch["image"], self.network.decode(embeddings), embeddings, self.network.gammas)
 
 
 class DecoderStage(nn.Module):
@@ -38,7 +38,7 @@ class DecoderStage(nn.Module):
         """The losses by name."""
         with torch.no_grad():
             embeddings = self.network.embed(batch["image"]).float()
-        return self.loss(batch["image"], self.network.decode(embeddings), embeddings)
+        return self.loss(batch["image"], self.network.decode(embeddings), embeddings, self.network.gammas)
 
 
 class DecodeSlices:
@@ -55,5 +55,5 @@ class DecodeSlices:
         with torch.inference_mode():
             embeddings = self.network.embed(images)
             outputs = self.network.decode(embeddings)
-            losses = self.loss(images, outputs, embeddings)
+            losses = self.loss(images, outputs, embeddings, self.network.gammas)
         return {**batch, "pred": outputs.cpu(), "losses": {name: float(loss) for name, loss in losses.items()}}

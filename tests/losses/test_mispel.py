@@ -15,6 +15,7 @@ IMAGES = torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1)
 OUTPUTS = torch.tensor([1.5, 2.0, 5.0]).view(1, 3, 1, 1)
 # Two embeddings on three scanners: (0, 3, 6) and (1, 1, 1).
 EMBEDDINGS = torch.tensor([[0.0, 1.0], [3.0, 1.0], [6.0, 1.0]]).view(1, 3, 2, 1, 1)
+GAMMAS = torch.tensor([[1.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
 
 
 def test_reconstruction_is_summed_over_scanners():
@@ -41,9 +42,9 @@ def test_more_pixels_and_slices_change_no_mean():
 
 
 def test_totals_are_weighted_sums():
-    first = EmbeddingLoss(reconstruction=2.0, coupling=0.3)(IMAGES, OUTPUTS, EMBEDDINGS)
+    first = EmbeddingLoss(reconstruction=2.0, coupling=0.3)(IMAGES, OUTPUTS, EMBEDDINGS, GAMMAS)
     assert first["total"].item() == pytest.approx(2 * 2.5 + 0.3 * 3)
-    second = DecoderLoss(reconstruction=1.0, harmonization=4.0)(IMAGES, OUTPUTS, EMBEDDINGS)
+    second = DecoderLoss(reconstruction=1.0, harmonization=4.0)(IMAGES, OUTPUTS, EMBEDDINGS, GAMMAS)
     assert second["total"].item() == pytest.approx(2.5 + 4 * 7 / 3)
 
 
@@ -52,3 +53,10 @@ def test_a_scale_that_gamma_takes_back_is_seen_in_the_norm_of_z():
     assert embedding_norm(EMBEDDINGS).item() == pytest.approx(8**0.5)
     assert embedding_norm(EMBEDDINGS / 10).item() == pytest.approx(8**0.5 / 10)
     assert coupling_loss(EMBEDDINGS / 10).item() == pytest.approx(0.03)
+
+
+def test_a_relative_coupling_does_not_depend_on_that_scale():
+    loss = EmbeddingLoss(reconstruction=0.0, coupling=1.0, relative=True)
+    # The variance of 3 as above; the gammas have lengths whose squares are 1, 4 and 4.
+    assert loss(IMAGES, OUTPUTS, EMBEDDINGS, GAMMAS)["total"].item() == pytest.approx(3 * 3)
+    assert loss(IMAGES, OUTPUTS, EMBEDDINGS / 10, GAMMAS * 10)["total"].item() == pytest.approx(3 * 3)
