@@ -55,7 +55,7 @@ class EmbeddingLoss(nn.Module):
 
 
 class DecoderLoss(nn.Module):
-    """Step 2: `reconstruction` is lambda_3, `harmonization` lambda_4."""
+    """Step 2: `reconstruction` is lambda_3, `harmonization` lambda_4. Called as step 1's, so gammas do not count."""
 
     def __init__(self, reconstruction: float = 1.0, harmonization: float = 4.0) -> None:
         super().__init__()

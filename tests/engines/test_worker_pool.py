@@ -13,7 +13,7 @@ BUNDLE = Path(__file__).parents[2]
 
 # Says which processes it started, and waits.
 PROGRAM = """
-import os, time
+import time
 from scripts.engines.worker_pool import WorkerPool
 
 if __name__ == "__main__":
