@@ -1,6 +1,5 @@
 """What is imputed where the field of view of a source ends: HACA3+ beside HACA3 (HACA3+, section 4.1 and Fig. 2)."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from ..contrasts import CONTRASTS
 from ..engines.evaluation_work import ImageMetric
 from ..errors import InputError
 from ..inferers.triplanar import TriPlanarInferer
-from ..networks.attention import CodeAttention, ForegroundAttention, ScalarAttention
+from ..networks.attention import ScalarAttention
 from ..networks.haca3 import Haca3
 from ..training.slice_stream import check_whole
 from .cropping import beyond_field_of_view, middle_layers
@@ -34,6 +33,7 @@ from .field_of_view_table import (
     FieldOfViewRow,
     field_of_view_markdown,
 )
+from .reduced_networks import alpha_of, with_attention
 from .similarity import measure_inside
 
 SOURCES = ("t1w", "t2w", "flair")
@@ -81,14 +81,12 @@ class FieldOfView(Experiment[FieldOfViewRow]):
         for name in ("crop_share", "common_crop"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")
-        _code_attention(self.network)
+        alpha_of(self.network)
 
     @cached_property
     def haca3(self) -> Haca3:
         """The network with HACA3's attention, made once the weights are there."""
-        network = copy.deepcopy(self.network)
-        network.attention = ScalarAttention(_code_attention(network))
-        return network.eval()
+        return with_attention(self.network, ScalarAttention(alpha_of(self.network)))
 
     def table(self, rows: Sequence[FieldOfViewRow]) -> str:
         """See `field_of_view_table.py`."""
@@ -149,11 +147,3 @@ def _outside(images: Mapping[str, Tensor], brain: Tensor, seen: Tensor) -> list[
         (method, UNSEEN, "", NONZERO, float((images[method][~seen] != 0).sum())) for method in (HACA3_PLUS, HACA3)
     ]
     return [("", UNSEEN, "", SIZE, float((brain & ~seen).sum())), *counts]
-
-
-def _code_attention(network: Haca3) -> CodeAttention:
-    """What both methods have in common; refuse a network that is not HACA3+."""
-    if not isinstance(network.attention, ForegroundAttention):
-        found = type(network.attention).__name__
-        raise InputError(f"`network_def#attention` must be a ForegroundAttention, got a {found}")
-    return network.attention.alpha

@@ -61,7 +61,7 @@ class SourceAttention(nn.Module, ABC):
 class ScalarAttention(SourceAttention):
     """HACA3: one weight per source and slice; what the first source does not show stays empty."""
 
-    def __init__(self, alpha: CodeAttention) -> None:
+    def __init__(self, alpha: nn.Module) -> None:
         super().__init__()
         self.alpha = alpha
 
@@ -83,7 +83,7 @@ class ForegroundAttention(SourceAttention):
     published weights. It lets a source without foreground reach up to half the weight beside its border.
     """
 
-    def __init__(self, alpha: CodeAttention, smoothing: bool = False, smoothing_threshold: float = 0.2) -> None:
+    def __init__(self, alpha: nn.Module, smoothing: bool = False, smoothing_threshold: float = 0.2) -> None:
         super().__init__()
         self.alpha = alpha
         self.smoothing = smoothing
