@@ -43,7 +43,8 @@ def test_the_weights_stay_small():
 def test_targets_are_of_these_weights():
     targets = read_named_targets(MODELS / "targets.json")
     assert len(targets) >= 3
-    for codes in targets.values():
+    for name, codes in targets.items():
+        assert {code.head for code in codes.values()} == {name.endswith("_head")}
         assert set(codes) == {"t1w", "t2w", "pd", "flair"}
         assert all(len(code.levels or ()) == 5 for code in codes.values())
         assert {code.weights for code in codes.values()} == {file_sha256(MODELS / "model.pt")}

@@ -68,5 +68,10 @@ class Encoding:
             theta, eta = code[0, : self.network.theta].tolist(), code[0, self.network.theta :].tolist()
             scale = float(subject.data["scale"][channel])
             origin, maker = native.path.name, self.weights.code_maker
-            codes.append(TargetCode(contrast, tuple(theta), tuple(eta), scale, origin, maker, tone=tone, levels=levels))
+            head = self.outputs.shows_head(image[channel])
+            codes.append(
+                TargetCode(
+                    contrast, tuple(theta), tuple(eta), scale, origin, maker, tone=tone, levels=levels, head=head
+                )
+            )
         return self.outputs.write_codes(subject, features, codes)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
@@ -26,6 +27,7 @@ from ..io.targets import TargetCode, write_target_code
 from ..io.volumes import write_json, write_text
 from ..io.whole_file import refuse_full_or_read_only, remove_left_behind
 from ..registration.transform_file import write_transform
+from ..transforms.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from .output_folder import generated_by, refuse_foreign
 from .subjects import Subject
 from .targets import PreparedTarget
@@ -60,7 +62,7 @@ class Outputs:
     desc: str = "harmonized"
     part: int = 0
     parts: int = 1
-    largest_brain_ml: float = 2000.0
+    largest_brain_ml: float = LARGEST_BRAIN_ML
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
@@ -159,8 +161,8 @@ class Outputs:
         }
         sidecar = {
             **record,
-            SKULL_STRIPPED: self._is_skull_stripped(arrays["image"]),
-            FOUND: {**_found(subject, result, arrays, natives.get("image")), **self._compare_sources(subject)},
+            SKULL_STRIPPED: not self.shows_head(arrays["image"]),
+            FOUND: {**_found(subject, result, arrays, natives.get("image")), **self._compare_heads(subject, target)},
         }
         with refuse_full_or_read_only(volumes[-1].path):
             names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
@@ -176,17 +178,16 @@ class Outputs:
                 write_json(sidecar_path(volume.path), sidecar)
         return [volume.path for volume in volumes]
 
-    def _is_skull_stripped(self, volume: np.ndarray) -> bool:
-        # Voxels of the working grid are of 1 mm.
-        return bool(np.count_nonzero(volume) <= 1000 * self.largest_brain_ml)
+    def shows_head(self, volume: np.ndarray | Tensor) -> bool:
+        """Whether an image (X, Y, Z) on the working grid shows more than a brain."""
+        return shows_head(volume, self.largest_brain_ml)
 
-    def _compare_sources(self, subject: Subject) -> dict[str, Any]:
-        """Say where some sources show the head and others the brain alone, which is allowed but seldom meant."""
-        volumes = {c: subject.data["image"][CONTRASTS.index(c)].numpy(force=True) for c in subject.images}
-        brains = [contrast for contrast, volume in volumes.items() if self._is_skull_stripped(volume)]
-        heads = [contrast for contrast in volumes if contrast not in brains]
+    def _compare_heads(self, subject: Subject, target: PreparedTarget) -> dict[str, Any]:
+        """Say where one image shows the head and another the brain alone, which is allowed but seldom meant."""
+        heads = [c for c in subject.images if self.shows_head(subject.data["image"][CONTRASTS.index(c)])]
+        brains = [contrast for contrast in subject.images if contrast not in heads]
         if not brains or not heads:
-            return {}
+            return self._compare_target(subject, target, bool(heads))
         logger.warning(
             "%s: %s show%s the head and %s the brain alone; outside the brain only the former can be used",
             subject.job.name,
@@ -195,6 +196,20 @@ class Outputs:
             ", ".join(brains),
         )
         return {"sources_without_skull": brains}
+
+    def _compare_target(self, subject: Subject, target: PreparedTarget, heads: bool) -> dict[str, Any]:
+        """The same of the target and sources, whose codes differ then because of the head, not of the scanner."""
+        if target.head is None or target.head == heads:
+            return {}
+        shown = {True: "the head", False: "the brain alone"}
+        logger.warning(
+            "%s: the target of %s shows %s and the sources %s; choose a target that shows what they show",
+            subject.job.name,
+            target.contrast,
+            shown[target.head],
+            shown[heads],
+        )
+        return {"target_without_skull": heads}
 
     def write_features(self, subject: Subject, features: Mapping[str, SliceFeatures]) -> None:
         """Write the table of one subject's codes; `features` are by the contrast of the target."""

@@ -17,6 +17,7 @@ from ..io.siblings import siblings
 from ..io.sources import Align, Correction, read_sources
 from ..io.targets import MiddleGround, TargetCode, TargetSpec
 from ..networks.levels import LevelCalibration, MakesUpTarget, mean_levels, with_levels
+from ..transforms.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from ..transforms.tone import RedrawsTarget, ToneCalibration, ToneCurve, mean_curve
 from .model_weights import ModelWeights
 
@@ -44,7 +45,7 @@ class PreparedTarget:
     """A network's `code` of one target, the intensity `scale` that 1.0 stands for if known, and where it comes from.
 
     `tone` mends the brightness of what the network makes of the code. Where there are `levels`, they do so for a
-    subject who lacks the contrast.
+    subject who lacks the contrast. `head` is whether the target shows the head or the brain alone, if known.
     """
 
     contrast: str
@@ -53,6 +54,7 @@ class PreparedTarget:
     origin: dict[str, Any]
     tone: ToneCurve | None = None
     levels: tuple[float, ...] | None = None
+    head: bool | None = None
 
     def for_making_up(self) -> "PreparedTarget":
         """As it is for a subject who lacks the contrast."""
@@ -65,7 +67,8 @@ class TargetPreparation:
     """Encodes target images, prepared like sources, and hands on stored codes; keeps the `remembered` last images.
 
     A code means something to the `weights` that made it alone. Without `tone` no target has a curve, and without
-    `levels` none has levels. A run may set `brain_masks`, by image, of those images whose brain alone counts.
+    `levels` none has levels. An image that shows more than `largest_brain_ml` shows the head. A run may set
+    `brain_masks`, by image, of those images whose brain alone counts.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class TargetPreparation:
         align: Align | None = None,
         tone: ToneCalibration | None = None,
         levels: LevelCalibration | None = None,
+        largest_brain_ml: float = LARGEST_BRAIN_ML,
         remembered: int = 8,
     ) -> None:
         self.network = network
@@ -86,6 +90,7 @@ class TargetPreparation:
         self.align = align
         self.tone = tone
         self.levels = levels
+        self.largest_brain_ml = largest_brain_ml
         self.brain_masks: Mapping[Path, Path] = {}
         self._encode = lru_cache(maxsize=remembered)(self._encode_image)
         self._show = lru_cache(maxsize=len(CONTRASTS))(self._show_image)
@@ -100,7 +105,8 @@ class TargetPreparation:
                     f" {self.weights.code_maker}, it is of {target.weights}; encode its image again"
                 )
             tone = target.tone if self.tone is not None else None
-            return PreparedTarget(contrast, code, target.scale, asdict(target), tone, self._stored_levels(target))
+            levels = self._stored_levels(target)
+            return PreparedTarget(contrast, code, target.scale, asdict(target), tone, levels, target.head)
         if isinstance(target, MiddleGround):
             if not isinstance(self.network, WithoutTarget):
                 kind = type(self.network).__name__
@@ -152,7 +158,8 @@ class TargetPreparation:
             if self.levels is not None and made_of and isinstance(self.network, MakesUpTarget):
                 levels = self.levels(self.network, data["image"], contrast, code)
         origin = self._origin_of_image(path, sha256.pop(contrast), sha256)
-        return PreparedTarget(contrast, code, _scale(data, channel), origin, tone, levels)
+        head = shows_head(data["image"][channel], self.largest_brain_ml)
+        return PreparedTarget(contrast, code, _scale(data, channel), origin, tone, levels, head)
 
     def _beside(self, path: Path, made_of: Collection[str]) -> dict[str, Path]:
         """Other images of the target's visit, of the contrasts that its own is made of elsewhere."""
@@ -190,5 +197,7 @@ def mean_code(targets: Sequence[PreparedTarget], theta: int, origin: str, maker:
     scale = sum(scales) / len(scales) if scales else None
     tone = mean_curve([target.tone for target in targets if target.tone is not None])
     levels = mean_levels([target.levels for target in targets])
+    heads = {target.head for target in targets}
+    head = heads.pop() if len(heads) == 1 else None
     numbers = tuple(code[:theta]), tuple(code[theta:])
-    return TargetCode(targets[0].contrast, *numbers, scale, origin, maker, name, tone, levels)
+    return TargetCode(targets[0].contrast, *numbers, scale, origin, maker, name, tone, levels, head)

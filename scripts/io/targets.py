@@ -24,7 +24,7 @@ from .arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
 from .volumes import write_json
 
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
-_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone", "levels")
+_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone", "levels", "head")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TargetCode:
     `scale` is the intensity, the 95th percentile, that 1.0 stands for. `origin` says where the code comes from,
     `weights` which weights made it, their file's SHA-256 (empty where a person did), `name` by which name or file
     the user calls it, `tone` what is still to be done to what the network makes of it, and `levels` what classes of
-    anatomy still lack where it makes the contrast up.
+    anatomy still lack where it makes the contrast up. `head` is whether it is of heads or of brains alone, if known.
     """
 
     contrast: str
@@ -46,6 +46,7 @@ class TargetCode:
     name: str = ""
     tone: ToneCurve | None = None
     levels: tuple[float, ...] | None = None
+    head: bool | None = None
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
@@ -59,6 +60,8 @@ class TargetCode:
         for key, text in (("origin", self.origin), ("weights", self.weights)):
             if not isinstance(text, str):
                 raise InputError(f"`{key}` must be text, got {text!r}")
+        if self.head is not None and not isinstance(self.head, bool):
+            raise InputError(f"`head` must be true, false or null, got {self.head!r}")
 
 
 @dataclass(frozen=True)

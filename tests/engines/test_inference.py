@@ -11,6 +11,7 @@ import pytest
 
 from scripts.io.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.io.naming import GRID_SPACE
+from scripts.io.volumes import write_json
 from scripts.io.weights import save_weights, seed_weights
 
 from .tiny_subjects import AFFINE, CENTER, SHAPE, harmonize, narrow_network, write_ball, write_image
@@ -190,6 +191,7 @@ def test_encoding_writes_codes_and_a_table(code, weights):
     # Gain 40 times the third part of the ball that is brightest, between 2.3 and 2.5.
     assert content["scale"] == pytest.approx(2.4 * 40, rel=0.05)
     assert len(content["weights"]) == 64
+    assert content["head"] is False
     header = (code.parent / "sub-site3_desc-encoded_features.tsv").read_text().splitlines()[0]
     assert header.split("\t")[:3] == ["orientation", "slice", "source"]
     assert "attention" not in header
@@ -268,13 +270,16 @@ def test_reference_decides_the_grid(images, tmp_path):
     np.testing.assert_allclose(nibabel.load(next(output.rglob("*_T1w.nii.gz"))).affine, OBLIQUE, atol=1e-6)
 
 
-def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
+def write_head(path: Path) -> Path:
+    """A larger ball; it has 0.9 ml, the others have 0.27 ml."""
     places = np.indices(SHAPE) + AFFINE[:3, 3, None, None, None] - CENTER[:, None, None, None]
-    head = np.where(np.linalg.norm(places, axis=0) < 6, 100 + np.arange(SHAPE[2]), 0)
-    sources = {"t1w": str(images["t1w"]), "flair": str(write_image(tmp_path / "head_FLAIR.nii.gz", head))}
+    return write_image(path, np.where(np.linalg.norm(places, axis=0) < 6, 100 + np.arange(SHAPE[2]), 0))
+
+
+def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
+    sources = {"t1w": str(images["t1w"]), "flair": str(write_head(tmp_path / "head_FLAIR.nii.gz"))}
     given = {"target": str(images["target_t1w"]), "target_contrast": "t1w", "subject": "01"}
     found = []
-    # The ball has 0.27 ml, the head 0.9 ml.
     for largest in (0.5, 5.0):
         output = harmonize(
             tmp_path / str(largest),
@@ -288,3 +293,30 @@ def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
     assert found == [["t1w"], None]
     words = "sub-01_ses-02: flair shows the head and t1w the brain alone; outside the brain only the former can be used"
     assert "".join(capfd.readouterr()).count(words) == 1
+
+
+def test_a_target_that_shows_the_head_is_said_where_sources_do_not(images, tmp_path, capfd):
+    head, code = write_head(tmp_path / "head_T1w.nii.gz"), tmp_path / "unknown.json"
+    write_json(code, {"contrast": "t1w", "theta": [0.1, 0.2], "eta": [0, 0]})
+    found = {}
+    for source, target in ((images["t1w"], head), (head, images["target_t1w"]), (head, head), (head, code)):
+        output = harmonize(
+            tmp_path / f"{source.stem}_{target.stem}",
+            sources={"t1w": str(source)},
+            target=str(target),
+            subject="01",
+            **{"outputs#largest_brain_ml": 0.5},
+        )
+        (sidecar,) = output.rglob("*_T1w.json")
+        said = json.loads(sidecar.read_text())["Found"].get("target_without_skull")
+        found[source == head, target.name] = said
+    assert found == {
+        (False, "head_T1w.nii.gz"): False,
+        (True, images["target_t1w"].name): True,
+        (True, "head_T1w.nii.gz"): None,
+        (True, "unknown.json"): None,
+    }
+    log = "".join(capfd.readouterr())
+    end = "choose a target that shows what they show"
+    assert log.count(f"the target of t1w shows the head and the sources the brain alone; {end}") == 1
+    assert log.count(f"the target of t1w shows the brain alone and the sources the head; {end}") == 1

@@ -39,6 +39,7 @@ def test_scanners_are_named(named):
     code = targets["ge"]["t1w"]
     assert (code.origin, code.weights) == ("mean of 2 images", "random-0")
     assert len(code.levels or ()) == 5
+    assert code.head is False
     # One is three times as bright as the other.
     assert targets["siemens"]["t1w"].scale == pytest.approx(3 * code.scale, rel=1e-3)
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,13 +23,15 @@ CURVE = ToneCurve((0.5, 1.0), (0.4, 1.2))
 STORED = TargetCode("t1w", (0.1, 0.2), (0.0, 0.3), tone=CURVE)
 
 
-def preparation(tone: ToneCalibration | None, levels: LevelCalibration | None = None) -> TargetPreparation:
+def preparation(
+    tone: ToneCalibration | None, levels: LevelCalibration | None = None, **options: Any
+) -> TargetPreparation:
     torch.manual_seed(0)
     network = own_haca3_plus(anatomy_base=2, target_slices=4).eval()
     # Else nothing but black comes out.
     network.decoder.head.bias.data += 1
     transform = Compose([ScaleByPercentiled(percentile=99.999)])
-    return TargetPreparation(network, transform, ModelWeights(), tone=tone, levels=levels)
+    return TargetPreparation(network, transform, ModelWeights(), tone=tone, levels=levels, **options)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,18 @@ def test_the_mean_of_targets_has_the_mean_of_their_curves():
     other = ToneCurve((0.7, 1.2), (0.6, 1.0))
     targets = [PreparedTarget("t1w", torch.ones(1, 4), None, {}, curve) for curve in (CURVE, other)]
     assert mean_code(targets, 2, "two", "maker").tone == ToneCurve((0.6, 1.1), (0.5, 1.1))
+
+
+@pytest.mark.parametrize(("heads", "expected"), [((True, True), True), ((True, False), None), ((None,), None)])
+def test_the_mean_of_targets_is_of_heads_where_all_are(heads, expected):
+    targets = [PreparedTarget("t1w", torch.ones(1, 4), None, {}, head=head) for head in heads]
+    assert mean_code(targets, 2, "some", "maker").head is expected
+
+
+def test_a_target_knows_whether_it_shows_the_head(image):
+    assert preparation(None)(image, "t1w").head is False
+    assert preparation(None, largest_brain_ml=0.1)(image, "t1w").head is True
+    assert [preparation(None)(replace(STORED, head=head), "t1w").head for head in (True, None)] == [True, None]
 
 
 def test_a_target_image_has_levels_where_its_contrast_is_to_be_made_up(image):

@@ -28,7 +28,7 @@ def write(path: Path, content: Any) -> Path:
 
 def test_a_code_file_gives_the_code_back_to_the_last_digit(tmp_path):
     tone = ToneCurve((0.3, 0.1 + 0.6), (0.2, 1 / 3))
-    code = TargetCode("pd", (0.1 + 0.2, -1e-17), (1 / 3,), 812.3, "3T", "5d1f", "mine.json", tone, (0.1, -1 / 7))
+    code = TargetCode("pd", (0.1 + 0.2, -1e-17), (1 / 3,), 812.3, "3T", "5d1f", "mine.json", tone, (0.1, -1 / 7), True)
     write_target_code(tmp_path / "mine.json", code)
     assert read_target_code(tmp_path / "mine.json") == code
     assert json.loads((tmp_path / "mine.json").read_text())["theta"] == [0.30000000000000004, -1e-17]
@@ -55,6 +55,7 @@ def test_scale_origin_and_weights_may_be_left_out(tmp_path):
         ({"weights": 3}, "`weights` must be text, got 3"),
         ({"scal": 3}, "unknown key `scal`; did you mean `scale`?"),
         ({"levels": [0.1, None]}, "`levels` must be a list of finite numbers, got (0.1, None)"),
+        ({"head": 1}, "`head` must be true, false or null, got 1"),
         ({"levels": 2}, "`levels` must be a list of finite numbers, got 2"),
         ({"tone": [1, 2]}, "`tone` must be an object with made and wanted, got [1, 2]"),
         ({"tone": {"made": [1], "wanted": ["a"]}}, "`tone` must hold lists of finite numbers, got"),
