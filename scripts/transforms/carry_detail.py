@@ -69,6 +69,9 @@ class CarryDetaild(MapTransform):
     - where it is steep: whatever is wrong with the source is then made worse;
     - the more severe the source's artifacts are, from the first of `severities` on, and not at all from the second on;
     - near to where the source ends and the image goes on, so that no edge is seen there.
+
+    Of what is left of it, `share` is taken: scanners differ in detail too, so that less of it makes their images more
+    alike, and less sharp.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class CarryDetaild(MapTransform):
         coarseness: int = 4,
         epsilon: float = 3e-4,
         severities: Sequence[float] = (0.7, 1.2),
+        share: float = 1.0,
         allow_missing_keys: bool = False,
     ) -> None:
         """Check the arguments."""
@@ -90,12 +94,15 @@ class CarryDetaild(MapTransform):
             raise InputError(f"`epsilon` must be above 0, got {epsilon}")
         if len(severities) != 2 or not 0 <= severities[0] < severities[1]:
             raise InputError(f"`severities` must be two that rise, from 0 or above, got {severities}")
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise InputError(f"`carry_detail` must be true, false or a number from 0 to 1, got {share!r}")
         self.calibration = calibration
         self.redrawing_key = redrawing_key
         self.radius = radius
         self.coarseness = coarseness
         self.epsilon = epsilon
         self.severities = severities
+        self.share = float(share)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace the volumes by new ones; without a redrawing there is no source of their contrast, and they stay."""
@@ -120,10 +127,10 @@ class CarryDetaild(MapTransform):
         curve = None if self.calibration is None else self.calibration.curve(guide, source)
         if curve is not None:
             guide = curve(guide)
-        slope, offset, share = local_lines(image, guide, self.radius, self.coarseness, self.epsilon)
+        slope, offset, known = local_lines(image, guide, self.radius, self.coarseness, self.epsilon)
         line = (slope * source + offset).clamp(min=0)
         # Half of the neighbourhood of a voxel at the end of the source lies beyond it.
-        weight = self._trust(severity) * slope.clamp(min=1) ** -2 * (2 * share - 1).clamp(min=0)
+        weight = self.share * self._trust(severity) * slope.clamp(min=1) ** -2 * (2 * known - 1).clamp(min=0)
         return torch.where((image > 0) & (source > 0), image + weight * (line - image), image)
 
     def _trust(self, severity: float) -> float:

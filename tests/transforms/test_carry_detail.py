@@ -13,12 +13,12 @@ def noise(seed: int = 0) -> torch.Tensor:
     return torch.rand(24, 20, 22, generator=torch.Generator().manual_seed(seed)) + 0.1
 
 
-def carry(image, source, redrawn, severity=CLEAN, calibration=None, contrast="t1w") -> torch.Tensor:
+def carry(image, source, redrawn, severity=CLEAN, calibration=None, contrast="t1w", share=1.0) -> torch.Tensor:
     """The image (X, Y, Z) with the detail of a T1w source."""
     sources = torch.stack([source, *torch.zeros(3, *source.shape)])
     data = {"image": sources, "pred": image[None], "target_contrast": contrast}
     data["redrawing"] = Redrawing(redrawn[None], severity)
-    return CarryDetaild(calibration, radius=8, epsilon=1e-7)(data)["pred"][0]
+    return CarryDetaild(calibration, radius=8, epsilon=1e-7, share=share)(data)["pred"][0]
 
 
 def test_the_line_between_what_the_network_makes_is_drawn_of_the_source():
@@ -45,6 +45,14 @@ def test_a_source_with_artifacts_counts_less(severity, share):
     source, redrawn = noise(0), noise(1)
     found = carry(redrawn, source, redrawn, severity)
     torch.testing.assert_close(found, redrawn + share * (source - redrawn), atol=1e-3, rtol=0)
+
+
+def test_a_share_of_detail_lies_between_all_and_none():
+    source, redrawn = noise(0), noise(1)
+    image = 0.6 * redrawn + 0.2
+    whole, third = (carry(image, source, redrawn, share=share) for share in (True, 0.3))
+    torch.testing.assert_close(third, image + 0.3 * (whole - image))
+    assert torch.equal(carry(image, source, redrawn, share=0), image)
 
 
 def test_the_network_s_brightness_of_the_source_is_mended_first():
@@ -77,6 +85,8 @@ def test_a_contrast_without_a_source_stays():
         ({"coarseness": 0}, "`coarseness` must be from 1 to `radius`, 16, got 0"),
         ({"epsilon": 0}, "`epsilon` must be above 0, got 0"),
         ({"severities": [1.2, 1.2]}, "`severities` must be two that rise, from 0 or above, got"),
+        ({"share": 1.1}, "`carry_detail` must be true, false or a number from 0 to 1, got 1.1"),
+        ({"share": "half"}, "`carry_detail` must be true, false or a number from 0 to 1, got 'half'"),
         ({"severities": [1.2]}, "`severities` must be two that rise, from 0 or above, got"),
     ],
 )
