@@ -144,8 +144,8 @@ def test_overlay_with_a_network_defines_all_parts_of_a_method_and_else_ids_of_it
 
 
 @pytest.mark.parametrize("overlay", [o for o in OVERLAYS if o not in OWN_NETWORK], ids=name)
-def test_overlay_without_a_network_changes_nothing_but_parts_of_a_method(overlay):
-    assert {key.partition("#")[0] for key in ConfigParser.load_config_file(overlay)} <= set(PARTS)
+def test_overlay_without_a_network_changes_nothing_but_what_a_method_does(overlay):
+    assert {key.partition("#")[0] for key in ConfigParser.load_config_file(overlay)} <= {*PARTS, "carry_detail"}
 
 
 @pytest.mark.parametrize("overlay", [None, *OVERLAYS, CONFIGS / "encode.json"], ids=name)
