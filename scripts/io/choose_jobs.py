@@ -38,19 +38,19 @@ def choose_jobs(
 
     `subject`, `session` and `scanner` belong to the first; `suffixes`, `site_fields` and `scanner_fields` to
     `bids_dir`; `contrasts`, `withheld` and `runs` to `cohort_dir`, where every image's target is its subject's first
-    visit, and no other is to be given. In `bids_dir`, `runs` say which is preferred. Jobs that are not `with_targets`
+    visit unless one is given for all. In `bids_dir`, `runs` say which is preferred. Jobs that are not `with_targets`
     have none.
     """
     ways = {"sources": sources, "cohort_file": cohort_file, "cohort_dir": cohort_dir, "bids_dir": bids_dir}
     _refuse_what_does_not_belong(_only_way(ways), subject, session, scanner)
     if not with_targets and (target is not None or targets is not None):
         raise InputError(f"this run takes no target, got {target or targets!r}")
-    if cohort_dir is not None:
-        if target is not None or targets is not None:
-            raise InputError(f"with `cohort_dir` every target is a first visit, got the target {target or targets!r}")
-        return jobs_from_cohort(cohort_dir, contrasts, runs, with_targets, withheld)
     named = read_named_targets(named_targets)
     wanted = (target, targets, target_contrast)
+    if cohort_dir is not None:
+        given = target is not None or targets is not None
+        goals = resolve_targets(*wanted, named) if given else None
+        return jobs_from_cohort(cohort_dir, contrasts, runs, with_targets, withheld, goals)
     if bids_dir is not None:
         goals = resolve_targets(*wanted, named) if with_targets else {}
         fields = (ensure_tuple(site_fields), goals, ensure_tuple(scanner_fields))

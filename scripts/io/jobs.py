@@ -5,7 +5,7 @@ They come from the command line (`subject_job`), from a file of subjects (`jobs_
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,9 @@ def jobs_from_cohort(
     runs: int | Sequence[int] = (1,),
     with_targets: bool = True,
     withheld: str | Sequence[str] = (),
+    goals: Mapping[str, TargetSpec] | None = None,
 ) -> list[Job]:
-    """Every visit of a BIDS cohort, each image's target being its subject's reference of the same contrast.
+    """Every visit of a BIDS cohort; targets are the `goals`, or each image's is its subject's one of the same contrast.
 
     Images of contrasts that are `withheld` have targets, but are no sources.
     """
@@ -95,13 +96,13 @@ def jobs_from_cohort(
         raise InputError(f"`runs` must hold some of the cohort's runs {known}, got {list(runs)}")
     if not set(withheld) < set(contrasts):
         raise InputError(f"`withheld` must leave some of the `contrasts` {list(contrasts)}, got {list(withheld)}")
-    references = _references(images) if with_targets else {}
+    references = _references(images) if with_targets and not goals else {}
     jobs = []
     for (subject, session, run), visit in _visits(images).items():
         sources = {contrast: path for contrast, path in visit.items() if contrast not in withheld}
         if run in runs and sources:
-            targets: dict[str, TargetSpec] = {c: references[subject, c] for c in visit if with_targets}
-            jobs.append(Job(subject, session, run, sources, targets))
+            own: dict[str, TargetSpec] = {c: references[subject, c] for c in visit if references}
+            jobs.append(Job(subject, session, run, sources, dict(goals or own)))
     return jobs
 
 

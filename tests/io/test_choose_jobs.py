@@ -53,6 +53,7 @@ def test_named_targets_are_known_to_every_way(folder):
     for way in (
         {"sources": SOURCES},
         {"cohort_file": str(folder / "study.csv")},
+        {"cohort_dir": str(folder / "bids")},
         {"bids_dir": str(folder / "bids")},
     ):
         job = choose_jobs(**way, target="site_3", named_targets=folder / "targets.json")[0]
@@ -74,7 +75,6 @@ def test_named_targets_are_known_to_every_way(folder):
             "`scanner` belongs to `sources`, got 'A' beside cohort_file; there a column",
         ),
         ({"cohort_dir": "x", "target": "a", "with_targets": False}, "this run takes no target, got 'a'"),
-        ({"cohort_dir": "x", "target": "a"}, "with `cohort_dir` every target is a first visit, got the target 'a'"),
         ({"sources": SOURCES, "targets": {"t1w": "a"}, "with_targets": False}, "this run takes no target, got {'t1w'"),
         ({"sources": SOURCES}, "exactly one of `target` and `targets` must be given, got neither"),
     ],

@@ -112,6 +112,11 @@ def test_every_visit_of_a_cohort_goes_to_its_subjects_reference(cohort):
     assert jobs[1].sources["flair"] == cohort / "sub-01" / "ses-02" / "anat" / "sub-01_ses-02_run-1_FLAIR.nii.gz"
 
 
+def test_a_given_target_takes_the_place_of_all_references(cohort):
+    goals = {"flair": Path("FLAIR.nii.gz")}
+    assert [job.targets for job in jobs_from_cohort(cohort, goals=goals)] == [goals] * 3
+
+
 def test_contrasts_and_runs_choose_the_images_of_a_cohort(cohort):
     jobs = jobs_from_cohort(cohort, contrasts="t1w", runs=2)
     assert [names(job) for job in jobs] == [
