@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..contrasts import CONTRASTS
+from ..engines.usual_scores import usual_scores
 from ..errors import InputError
 from ..metrics.ssim import windowed_ssim
 from ..training.slice_stream import Sample, check_whole
@@ -30,10 +31,12 @@ class ArtifactScore(Experiment[ScoreRow]):
     seed: int = 1
     batch_size: int = 1
     upper: float = 5.0
+    named_targets: str | None = None
+    """A file of targets that tell which score is usual for a contrast; without it none is known."""
 
     name: ClassVar[str] = "artifact score"
     row: ClassVar[type] = ScoreRow
-    table_settings: ClassVar[Sequence[str]] = ("severe",)
+    table_settings: ClassVar[Sequence[str]] = ("severe", "named_targets")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
@@ -50,7 +53,10 @@ class ArtifactScore(Experiment[ScoreRow]):
 
     def table(self, rows: Sequence[ScoreRow]) -> str:
         """See `artifact_score_table.py`."""
-        return artifact_score_markdown(rows, self.severe)
+        maker, contrasts = self.weights.code_maker, {row.contrast for row in rows}
+        return artifact_score_markdown(
+            rows, self.severe, usual_scores(self.named_targets, maker, head=False, contrasts=contrasts)
+        )
 
     def measure(self, number: int) -> list[ScoreRow]:
         """Score the person's share of the samples."""

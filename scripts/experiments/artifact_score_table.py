@@ -1,11 +1,12 @@
 """Tables of the experiment on the artifact score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from ..contrasts import CONTRASTS
 from ..report.summary import format_mean, markdown_table
 from ..training.artifact_validation import CleanAuc, ScoreMetric, SeverityCorrelation
 
@@ -27,9 +28,20 @@ class ScoreRow:
     ssim_loss: float
 
 
-def artifact_score_markdown(rows: Sequence[ScoreRow], severe: float) -> str:
-    """What scores tell of artifacts, kind by kind, and what else they depend on."""
-    return _of_kinds(rows, severe) + "\n" + _of_factors(rows)
+def artifact_score_markdown(rows: Sequence[ScoreRow], severe: float, usual: Mapping[str, float]) -> str:
+    """What scores tell of artifacts, kind by kind, and what else they depend on.
+
+    Where it is known what is `usual` for each contrast, also what scores less that tell.
+    """
+    versions = {"": rows}
+    if usual:
+        above = [replace(r, clean=r.clean - usual[r.contrast], degraded=r.degraded - usual[r.contrast]) for r in rows]
+        versions[", above usual"] = above
+    tables = _of_kinds(versions, severe) + "\n" + _of_factors(versions)
+    if usual:
+        known = ", ".join(f"{contrast} {usual[contrast]:.2f}" for contrast in CONTRASTS if contrast in usual)
+        tables += f"Above usual: less what images of the contrast without artifacts have ({known}).\n"
+    return tables
 
 
 def eta_squared(values: Sequence[float], groups: Sequence[str]) -> float:
@@ -47,17 +59,20 @@ def r_squared(values: Sequence[float], predictor: Sequence[float]) -> float:
     return float(np.corrcoef(values, predictor)[0, 1] ** 2)
 
 
-def _of_kinds(rows: Sequence[ScoreRow], severe: float) -> str:
-    kinds = sorted({row.kind for row in rows})
+def _of_kinds(versions: Mapping[str, Sequence[ScoreRow]], severe: float) -> str:
+    """By kind of artifact; each version of the rows, by the end of its columns' names, has the same slices."""
+    rows = versions[""]
     lines = []
-    for name, chosen in [*((kind, [row for row in rows if row.kind == kind]) for kind in kinds), ("all", rows)]:
-        clean = [row.clean for row in rows]
-        numbers = (
-            _validate(SeverityCorrelation(), chosen, clean),
-            _validate(SeverityCorrelation(), [replace(row, degraded=row.ssim_loss) for row in chosen], clean),
-            _validate(CleanAuc(severe), chosen, clean),
-        )
-        lines.append([name, str(len(chosen)), *map(format_mean, numbers)])
+    for name in [*sorted({row.kind for row in rows}), "all"]:
+        chosen = {end: [row for row in own if name in (row.kind, "all")] for end, own in versions.items()}
+        clean = {end: [row.clean for row in own] for end, own in versions.items()}
+        loss = [replace(row, degraded=row.ssim_loss) for row in chosen[""]]
+        numbers = [
+            _validate(SeverityCorrelation(), loss, clean[""]),
+            *(_validate(SeverityCorrelation(), chosen[end], clean[end]) for end in versions),
+            *(_validate(CleanAuc(severe), chosen[end], clean[end]) for end in versions),
+        ]
+        lines.append([name, str(len(loss)), *map(format_mean, numbers)])
     people, sites = len({row.subject for row in rows}), len({row.site for row in rows})
     note = (
         f"{len(rows)} slices of {people} people at {sites} sites, clean and with an artifact of uniform severity.\n"
@@ -65,8 +80,8 @@ def _of_kinds(rows: Sequence[ScoreRow], severe: float) -> str:
         "severity and 1 - SSIM to the clean slice, which the score does not know. AUC: how likely a slice with an\n"
         f"artifact of at least severity {severe:g} scores above a clean one.\n"
     )
-    header = ["artifact", "slices", "correlation ↑", "that of the loss of SSIM ↑", f"AUC, severity ≥ {severe:g} ↑"]
-    return markdown_table(header, lines) + "\n" + note
+    columns = [f"correlation{end} ↑" for end in versions] + [f"AUC, severity ≥ {severe:g}{end} ↑" for end in versions]
+    return markdown_table(["artifact", "slices", "correlation of the loss of SSIM ↑", *columns], lines) + "\n" + note
 
 
 def _validate(metric: ScoreMetric, rows: Sequence[ScoreRow], clean: Sequence[float]) -> float:
@@ -77,21 +92,20 @@ def _validate(metric: ScoreMetric, rows: Sequence[ScoreRow], clean: Sequence[flo
     return metric.compute()
 
 
-def _of_factors(rows: Sequence[ScoreRow]) -> str:
-    clean = [row.clean for row in rows]
-    scores, severity = (
-        [*clean, *(row.degraded for row in rows)],
-        [*(0.0 for _ in rows), *(row.severity for row in rows)],
-    )
-    lines = []
-    for factor in ("contrast", "site"):
-        groups = [getattr(row, factor) for row in rows]
-        lines.append(
-            [factor, *(format_mean(share) for share in (eta_squared(clean, groups), eta_squared(scores, groups * 2)))]
-        )
-    lines.append(["severity", "–", format_mean(r_squared(scores, severity))])
+def _of_factors(versions: Mapping[str, Sequence[ScoreRow]]) -> str:
+    lines: dict[str, list[str]] = {"contrast": [], "site": [], "severity": []}
+    for rows in versions.values():
+        clean = [row.clean for row in rows]
+        scores = [*clean, *(row.degraded for row in rows)]
+        severity = [*(0.0 for _ in rows), *(row.severity for row in rows)]
+        for factor in ("contrast", "site"):
+            groups = [getattr(row, factor) for row in rows]
+            shares = eta_squared(clean, groups), eta_squared(scores, groups * 2)
+            lines[factor] += map(format_mean, shares)
+        lines["severity"] += ["–", format_mean(r_squared(scores, severity))]
     note = (
         "Share of the variance of the scores: eta squared of contrast and of site, each alone; R squared of a linear\n"
         "model in severity, which is 0 for clean slices.\n"
     )
-    return markdown_table(["explained by", "clean slices", "clean and degraded slices"], lines) + "\n" + note
+    columns = [f"{slices}{end}" for end in versions for slices in ("clean slices", "clean and degraded slices")]
+    return markdown_table(["explained by", *columns], [[name, *cells] for name, cells in lines.items()]) + "\n" + note

@@ -81,12 +81,13 @@ def test_table_tells_kinds_and_factors_apart():
         row("motion", 0.5, "t2w", "A", 0.4, 0.3),
         row("motion", 0.75, "t2w", "B", 0.4, 0.1),
     ]
-    table = artifact_score_markdown(rows, severe=0.5).splitlines()
-    assert table[0] == "| artifact | slices | correlation ↑ | that of the loss of SSIM ↑ | AUC, severity ≥ 0.5 ↑ |"
+    table = artifact_score_markdown(rows, severe=0.5, usual={}).splitlines()
+    head = "| artifact | slices | correlation of the loss of SSIM ↑ | correlation ↑ | AUC, severity ≥ 0.5 ↑ |"
+    assert table[0] == head
     # Each severe slice is compared with all four clean ones.
-    assert table[2] == "| motion | 2 | -1.000 | 1.000 | 0.500 |"
+    assert table[2] == "| motion | 2 | 1.000 | -1.000 | 0.500 |"
     assert table[3] == "| noise | 2 | 1.000 | 1.000 | 1.000 |"
-    assert table[4] == "| all | 4 | 0.000 | 1.000 | 0.667 |"
+    assert table[4] == "| all | 4 | 1.000 | 0.000 | 0.667 |"
     assert table[6].startswith("4 slices of 2 people at 2 sites")
     assert table[11] == "| explained by | clean slices | clean and degraded slices |"
     # Scores of both contrasts: deviations from 0.3375 and its groups' means 0.375 and 0.3.
@@ -98,6 +99,24 @@ def test_table_tells_kinds_and_factors_apart():
     assert float(table[13].split("|")[3]) == pytest.approx(eta_squared(scores, groups), abs=5e-4)
     severity = [0.0, 0.0, 0.0, 0.0, 0.25, 1.0, 0.5, 0.75]
     assert float(table[15].split("|")[3]) == pytest.approx(r_squared(scores, severity), abs=5e-4)
+
+
+def test_scores_above_what_is_usual_leave_the_contrast_out():
+    def row(kind: str, severity: float, contrast: str, degraded: float) -> ScoreRow:
+        clean = {"t1w": 0.5, "t2w": 0.1}[contrast]
+        return ScoreRow(
+            f"sub-{contrast}", "A-01", "A", contrast, "axial", 100, kind, severity, clean, degraded, severity
+        )
+
+    # Of raw scores the T2w slice with an artifact is below the clean T1w slice.
+    rows = [row("noise", 0.5, "t2w", 0.4), row("noise", 1.0, "t1w", 1.0)]
+    table = artifact_score_markdown(rows, severe=0.5, usual={"t2w": 0.1, "t1w": 0.4}).splitlines()
+    assert table[2] == "| noise | 2 | 1.000 | 1.000 | 1.000 | 0.750 | 1.000 |"
+    assert (
+        "correlation ↑ | correlation, above usual ↑ | AUC, severity ≥ 0.5 ↑ | AUC, severity ≥ 0.5, above usual ↑"
+        in table[0]
+    )
+    assert table[-1] == "Above usual: less what images of the contrast without artifacts have (t1w 0.40, t2w 0.10)."
 
 
 @pytest.mark.parametrize(

@@ -50,21 +50,25 @@ def artifacts(part: Part, shown: Figures) -> Markup | None:
     if "target" in part.codes:
         score = float(np.linalg.norm(part.codes["target"]["eta"]))
         bars.append(Bar("target", score, f"{score:.2f}", TARGET))
-    rows = [[LABELS[name], f"{score:.2f}", part.verdicts[name]] for name, score in scores.items()]
+    usual = {name: f"{part.usual[name]:.2f}" if part.usual else "not known" for name in scores}
+    rows = [[LABELS[name], f"{score:.2f}", usual[name], part.verdicts[name]] for name, score in scores.items()]
     somewhat, clearly = part.limits.severity
+    measured_from = (
+        "what is usual for the contrast: the mean of the named targets, simulated scans without artifacts."
+        if part.usual
+        else "the lowest score of the sources and the target, since these weights have no named targets."
+    )
     return section(
         "Signs of artifacts",
         explain(
             "The score says how far an image lies along what the network learned from simulated noise, ghosting,"
             " motion, bias fields and thick slices. It is only relative: scores by the same weights can be compared"
-            " with each other, best within a contrast. It is no judgement of diagnostic quality."
+            " with each other within a contrast; T1w images have higher ones than others. It is no judgement of"
+            " diagnostic quality."
         ),
         shown.show("artifacts", part.contrast, bar_chart(bars, f"{part.contrast}: artifact scores")),
-        table(["source", "score", "compared with the lowest here"], rows, numbers={1}),
-        explain(
-            f"“Somewhat” from {somewhat:g}, “clearly” from {clearly:g} above the lowest score of the sources and"
-            " the target."
-        ),
+        table(["source", "score", "usual", "verdict"], rows, numbers={1, 2}),
+        explain(f"“Somewhat” from {somewhat:g}, “clearly” from {clearly:g} above {measured_from}"),
     )
 
 

@@ -50,7 +50,10 @@ MEASURES: Mapping[str, Measure] = {
         worse=0,
     ),
     "contrast_after": Measure("Contrast code to target, after", "the same of the harmonized image"),
-    "severity": Measure("Artifact score, worst source", "norm of the artifact code; only relative, see the page"),
+    "severity": Measure(
+        "Artifact score, worst source",
+        "norm of the artifact code, above what is usual for the contrast where that is known",
+    ),
     "imputed": Measure("Imputed", "share of the image that the reference source did not show", percent=True),
     "uncertainty": Measure(
         "Uncertainty", "mean standard deviation over planes (and draws), as a share of white", percent=True
@@ -62,8 +65,10 @@ MEASURES: Mapping[str, Measure] = {
 }
 
 
-def measure(comparison: Comparison, found: Mapping[str, Any], quantiles: int = 200) -> dict[str, float]:
-    """What can be said of one image; `found` is what its sidecar says was found."""
+def measure(
+    comparison: Comparison, found: Mapping[str, Any], usual: Mapping[str, float] | None = None, quantiles: int = 200
+) -> dict[str, float]:
+    """What can be said of one image; `found` is what its sidecar says was found, `usual` are usual artifact scores."""
     inside, before, target = comparison.inside, comparison.before, comparison.target
     after = comparison.harmonized[inside]
     values: dict[str, float] = {}
@@ -76,7 +81,7 @@ def measure(comparison: Comparison, found: Mapping[str, Any], quantiles: int = 2
             values["histogram_before"] = _distance(before[before > 0], wanted, quantiles)
         values["histogram_after"] = _distance(after, wanted, quantiles)
     if "sources" in found:
-        values["severity"] = max(source["severity"] for source in found["sources"].values())
+        values["severity"] = max(s["severity"] - (usual or {}).get(name, 0.0) for name, s in found["sources"].items())
     if "imputed_share" in found:
         values["imputed"] = found["imputed_share"]
     if comparison.uncertainty is not None:

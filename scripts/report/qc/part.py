@@ -23,12 +23,14 @@ class Look:
 class Part:
     """`sidecar` is that of the image; `codes` are theta and eta before, after and of the target, where there are any.
 
-    `values` has the measures, `verdicts` a sentence on each source's artifacts, `regions` milliliters before and after.
+    `values` has the measures, `usual` the usual artifact scores of the sources, if known, `verdicts` a sentence on each
+    source's, `regions` milliliters before and after.
     """
 
     comparison: Comparison
     sidecar: Mapping[str, Any]
     values: Mapping[str, float]
+    usual: Mapping[str, float]
     verdicts: Mapping[str, str]
     concerns: Sequence[str]
     codes: Mapping[str, Mapping[str, list[float]]]

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...contrasts import CONTRASTS
+from ...engines.outputs import SKULL_STRIPPED
 from ...engines.subjects import Subject
 from ...engines.targets import PreparedTarget, TargetPreparation
+from ...engines.usual_scores import usual_scores
 from ...inferers.harmonization import Harmonized
 from .anatomy import Segmenter, largest_change, region_changes
 from .codes import Codes
@@ -21,9 +23,10 @@ from .verdicts import Limits, find_concerns, judge_severities
 
 @dataclass(frozen=True)
 class PartMaker:
-    """`targets` has the target images; `limits` and `look` are those of the report."""
+    """`targets` has the target images; `named_targets`, `limits` and `look` are those of the report."""
 
     targets: TargetPreparation
+    named_targets: str | None
     segmenter: Segmenter | None
     limits: Limits
     look: Look
@@ -34,18 +37,21 @@ class PartMaker:
         """The part of a page that is about one target."""
         found, wanted = sidecar["Found"], self.targets.volume(subject.job.targets[target.contrast], target.contrast)
         comparison = compare(subject, result, target.contrast, sidecar["Reference"], wanted)
-        values = measure(comparison, found) | _code_distances(codes)
+        scores = {name: source["severity"] for name, source in found.get("sources", {}).items()}
+        maker, head = self.targets.weights.code_maker, not sidecar[SKULL_STRIPPED]
+        usual = usual_scores(self.named_targets, maker, head, scores)
+        values = measure(comparison, found, usual) | _code_distances(codes)
         regions = self._regions(subject, result, target.contrast)
         if regions:
             values["volumes"] = largest_change(regions)
-        scores = {name: source["severity"] for name, source in found.get("sources", {}).items()}
         wanted_score = float(np.linalg.norm(codes["target"]["eta"])) if codes else None
-        verdicts = judge_severities(scores, wanted_score, self.limits)
+        verdicts = judge_severities(scores, usual, wanted_score, self.limits)
         random = bool(sidecar["Method"]["weights"].get("random"))
         return Part(
             comparison=comparison,
             sidecar=sidecar,
             values=values,
+            usual=usual,
             verdicts=verdicts,
             concerns=[] if random else find_concerns(values, list(verdicts.values()), self.limits),
             codes=codes,

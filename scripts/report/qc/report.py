@@ -20,6 +20,7 @@ from ...inferers.harmonization import Harmonized
 from ...io.jobs import Job
 from ...io.naming import sidecar_path
 from ...io.volumes import write_text
+from ...io.weights import file_sha256
 from ...io.whole_file import refuse_full_or_read_only, whole_file
 from .anatomy import Segmenter
 from .codes import Codes, read_codes
@@ -45,8 +46,9 @@ from .viewer import embed
 class QcReport:
     """Writes the report of each job under `folder`, the output folder, and at the end that of the cohort.
 
-    `targets` are those of the run. The viewer of a page takes at most `viewer_megabytes`, 0 for none. A `segmenter`
-    adds the volumes of brain regions. An image is an outlier of its cohort beyond `outlier` robust standard deviations.
+    `targets` are those of the run; `named_targets`, a file, tell which artifact scores are usual. The viewer of a page
+    takes at most `viewer_megabytes`, 0 for none. A `segmenter` adds the volumes of brain regions. An image is an
+    outlier of its cohort beyond `outlier` robust standard deviations.
     """
 
     folder: str | Path
@@ -57,6 +59,7 @@ class QcReport:
     viewer_megabytes: float = 10.0
     segmenter: Segmenter | None = None
     outlier: float = 3.5
+    named_targets: str | None = None
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.sections) - set(SECTIONS))
@@ -65,7 +68,9 @@ class QcReport:
         if self.viewer_megabytes < 0:
             raise InputError(f"`viewer_megabytes` must not be negative, got {self.viewer_megabytes}")
         self._niivue: NiiVue | None = find_niivue() if self.viewer_megabytes > 0 else None
-        self._make_part = PartMaker(self.targets, self.segmenter, Limits(**self.limits), Look(**self.look))
+        self._make_part = PartMaker(
+            self.targets, self.named_targets, self.segmenter, Limits(**self.limits), Look(**self.look)
+        )
 
     def is_done(self, job: Job, outputs: Sequence[Path]) -> bool:
         """Whether an earlier run left the report of these outputs."""
@@ -117,10 +122,12 @@ class QcReport:
                 write_text(index, cohort_page(summaries, self.outlier))
 
     def _hash(self, sidecars: Mapping[str, Any]) -> str:
-        """Of all that decides the report, the package that brings the viewer included."""
+        """Of all that decides the report, the package that brings the viewer and the named targets included."""
         names = ("sections", "limits", "look", "viewer_megabytes", "segmenter")
         settings = [describe(getattr(self, name)) for name in names]
         settings.append(self._niivue.package if self._niivue else None)
+        named_targets = Path(self.named_targets or "")
+        settings.append(file_sha256(named_targets) if named_targets.is_file() else None)
         return hashlib.sha256(json.dumps([sidecars, settings], sort_keys=True).encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Limits:
     """From where on a number is worth a look.
 
-    `severity` has two: by how much more than the cleanest image at hand a source's artifact score must be to be called
+    `severity` has two: by how much above what is usual for its contrast a source's artifact score must be to be called
     somewhat, and clearly, more degraded. `edges` is the least correlation, the others are the most there should be.
     """
 
@@ -19,28 +19,43 @@ class Limits:
     volumes: float = 0.1
 
 
-def judge_severities(scores: Mapping[str, float], target: float | None, limits: Limits) -> dict[str, str]:
-    """A verdict on every source, by its distance from the lowest score of the sources and the target."""
+def judge_severities(
+    scores: Mapping[str, float], usual: Mapping[str, float], target: float | None, limits: Limits
+) -> dict[str, str]:
+    """A verdict on every source, by how far its score is above what is usual for its contrast.
+
+    Where that is not known of all, by how far it is above the lowest score of the sources and the target.
+    """
+    if usual:
+        return {name: _above_usual(score - usual[name], *limits.severity) for name, score in scores.items()}
     known = [*scores.values(), *([] if target is None else [target])]
     if len(known) < 2:
         return dict.fromkeys(scores, "nothing here to compare it with")
     lowest, (somewhat, clearly) = min(known), limits.severity
-    return {name: _in_words(score - lowest, somewhat, clearly) for name, score in scores.items()}
+    return {name: _above_lowest(score - lowest, somewhat, clearly) for name, score in scores.items()}
 
 
-def _in_words(excess: float, somewhat: float, clearly: float) -> str:
+def _above_usual(excess: float, somewhat: float, clearly: float) -> str:
+    return "no more signs of artifacts than usual" if excess < somewhat else f"{_more(excess, clearly)} than usual"
+
+
+def _above_lowest(excess: float, somewhat: float, clearly: float) -> str:
     if excess == 0:
         return "the lowest score here"
     if excess < somewhat:
         return "about as few signs of artifacts as the lowest here"
-    return "clearly more signs of artifacts" if excess >= clearly else "somewhat more signs of artifacts"
+    return f"{_more(excess, clearly)} than the lowest here"
+
+
+def _more(excess: float, clearly: float) -> str:
+    return f"{'clearly' if excess >= clearly else 'somewhat'} more signs of artifacts"
 
 
 def find_concerns(values: Mapping[str, float], severities: Sequence[str], limits: Limits) -> list[str]:
     """What a reader should look at first; empty where nothing stands out."""
     concerns = []
     if any(verdict.startswith("clearly") for verdict in severities):
-        concerns.append("At least one source shows clearly more signs of artifacts than the others or the target.")
+        concerns.append("At least one source shows clearly more signs of artifacts; see the scores below.")
     if values.get("edges", 1.0) < limits.edges:
         concerns.append(
             f"Edges agree with the source only to {values['edges']:.2f} (usual: above {limits.edges:g})."

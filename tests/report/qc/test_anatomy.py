@@ -50,7 +50,7 @@ def test_the_page_marks_changes_above_the_limit():
     comparison = compare(small_subject(t1w=textured()), harmonized(textured()), "t1w", "t1w", None)
     regions = {FIRST: (2.0, 2.3), SECOND: (2.0, 2.1)}
     thumbnail = np.zeros((2, 2), np.uint8)
-    part = Part(comparison, {}, {"edges": 0.876}, {}, [], {}, regions, thumbnail, Limits(volumes=0.1), Look())
+    part = Part(comparison, {}, {"edges": 0.876}, {}, {}, [], {}, regions, thumbnail, Limits(volumes=0.1), Look())
     text = anatomy(part, Figures(lambda name, contrast: ""))
     assert '<td class="number flag">+15.0%</td>' in text and '<td class="number">+5.0%</td>' in text
     assert "agree to 0.88" in text

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.errors import InputError
+from scripts.io.volumes import write_json
 from scripts.io.weights import save_weights, seed_weights
 from scripts.report.qc.figures import BRAIN_COLOR, WHITE_MATTER_COLOR
 from scripts.report.qc.report import QcReport
@@ -18,6 +19,7 @@ from tests.engines.tiny_subjects import AFFINE, harmonize, narrow_network, write
 
 NAME = "sub-01_ses-02"
 BOTH = ("T1w", "T2w")
+USUAL = {"t1w": 0.75, "flair": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +58,14 @@ def plain(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def judged(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of HACA3+ with stored weights, in a contrast of the sources and in one that they lack."""
+    """The output of HACA3+ with stored weights and named targets, in a contrast of the sources and in one they lack."""
     folder = tmp_path_factory.mktemp("judged")
     network = narrow_network()
     seed_weights(network, 5)
-    save_weights(network.state_dict(), folder / "models" / "model.pt")
+    weights = save_weights(network.state_dict(), folder / "models" / "model.pt")
+    code = {"theta": [0.0, 0.0], "head": False, "weights": weights}
+    named = {contrast: {**code, "eta": [score]} for contrast, score in USUAL.items()}
+    write_json(folder / "models" / "targets.json", {"siemens": named})
     return harmonize(
         folder / "out",
         sources={contrast: str(images[contrast]) for contrast in ("t1w", "flair")},
@@ -185,14 +190,26 @@ def test_artifact_scores_of_weights_that_are_not_random_are_judged(judged):
     assert "Signs of artifacts" in headings(judged / f"{NAME}.html") and "Meaningless" not in page
     summary, _ = json.loads(next(judged.rglob("*_qc.json")).read_text())["Targets"]
     found = json.loads(next(judged.rglob("*desc-harmonized_T1w.json")).read_text())["Found"]["sources"]
-    assert summary["values"]["severity"] == max(source["severity"] for source in found.values())
-    for source in found.values():
-        assert f'<td class="number">{source["severity"]:.2f}</td>' in page
+    assert summary["values"]["severity"] == max(source["severity"] - USUAL[name] for name, source in found.items())
+    for name, source in found.items():
+        for number in (source["severity"], USUAL[name]):
+            assert f'<td class="number">{number:.2f}</td>' in page
     # What the network reads of the target is where distances are measured from.
     theta = {when: np.array(code["theta"]) for when, code in summary["codes"].items()}
     assert set(theta) == {"before", "after", "target"}
     distance = float(np.linalg.norm(theta["before"] - theta["target"]))
     assert summary["values"]["contrast_before"] == pytest.approx(distance, rel=1e-5)
+
+
+def test_other_named_targets_are_a_reason_to_make_a_report_again(tmp_path):
+    def digest() -> str:
+        return QcReport("out", None, named_targets=str(tmp_path / "targets.json"))._hash({})  # type: ignore[arg-type]
+
+    seen = [digest()]
+    for text in ("{}", "{ }"):
+        (tmp_path / "targets.json").write_text(text)
+        seen.append(digest())
+    assert len(set(seen)) == 3
 
 
 def test_a_contrast_without_a_source_has_no_difference(judged):
