@@ -115,7 +115,11 @@ class Evaluation:
         check_methods(self.methods, self.volume_methods)
         images = read_cohort(self.cohort_dir, self.contrasts)
         chosen = chosen_labels(self.participant_label, "participant_label", "sub", [image.subject for image in images])
-        plan = Plan(self.cohort_dir, [image for image in images if image.subject in chosen], self.methods)
+        # Similarity is measured to the reference as it was acquired, so that methods may leave its scanner alone.
+        of_references = set(self.tables) != {"images"}
+        plan = Plan(
+            self.cohort_dir, [image for image in images if image.subject in chosen], self.methods, of_references
+        )
         if "site_probe" in self.tables:
             self._check_sites(plan)
         truths = {truth: scan.path for truth, scan in self._truths(plan).items()} if "regions" in self.tables else {}

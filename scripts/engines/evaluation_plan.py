@@ -35,16 +35,22 @@ class Comparison:
 
 
 class Plan:
-    """Every candidate of a cohort and the reference of each; refuses a cohort that leaves a measure undefined."""
+    """Every candidate of a cohort and the reference of each; refuses a cohort that leaves a measure undefined.
 
-    def __init__(self, cohort_dir: Path, images: list[CohortImage], methods: Mapping[str, Path]) -> None:
+    Of the references themselves methods have no candidates without `of_references`.
+    """
+
+    def __init__(
+        self, cohort_dir: Path, images: list[CohortImage], methods: Mapping[str, Path], of_references: bool = True
+    ) -> None:
         self.cohort_dir = cohort_dir
         self.acquired = {(i.subject, i.session, i.contrast): i for i in images if i.run == 1}
         self.references = {(i.subject, i.contrast): i for i in images if i.is_reference}
         self._check_visits()
         self.candidates = [Candidate(UNHARMONIZED, image, image.path) for image in self.acquired.values()]
+        harmonized = [image for image in self.acquired.values() if of_references or not image.is_reference]
         for name, folder in methods.items():
-            self.candidates += [Candidate(name, image, output_path(folder, image)) for image in self.acquired.values()]
+            self.candidates += [Candidate(name, image, output_path(folder, image)) for image in harmonized]
         self.candidates += [
             Candidate(RESCAN, image, image.path)
             for image in images

@@ -1,6 +1,7 @@
 """What an evaluation measures and writes."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
+from scripts.errors import InputError
 from scripts.io.cohort import read_cohort
 from scripts.io.volumes import read_volume
 from scripts.metrics.image import psnr
@@ -82,6 +84,19 @@ def test_a_rescan_is_compared_with_the_scan_of_its_own_visit(result: Path, cohor
     measured = read_measurements(result / "measurements" / "images.csv")
     found = pick(measured, method="rescan", subject="sub-02", session="ses-03", measure="psnr")
     assert [m.value for m in found] == [pytest.approx(psnr(rescan, scan, BRAIN))]
+
+
+def test_similarity_of_images_needs_no_output_of_the_first_visits(cohort: Path, result: Path, tmp_path: Path) -> None:
+    copies = write_copy_of_references(tmp_path / "copies", read_cohort(cohort))
+    for folder in copies.glob("sub-*/ses-01"):
+        shutil.rmtree(folder)
+    make_evaluation(cohort, {"copies": copies}, tmp_path / "evaluation", tables=["images"]).run()
+    measured, all_of_them = (
+        read_measurements(f / "measurements" / "images.csv") for f in (tmp_path / "evaluation", result)
+    )
+    assert measured == all_of_them
+    with pytest.raises(InputError, match="every image of the cohort is needed from every method, but .*ses-01"):
+        make_evaluation(cohort, {"copies": copies}, tmp_path / "regions", tables=["regions"]).run()
 
 
 def test_regions_hold_volumes_dice_truth_and_harmonized_volumes(result: Path) -> None:
