@@ -14,6 +14,8 @@ from ..contrasts import BIDS_SUFFIX, CONTRAST_OF_SUFFIX, CONTRASTS
 from ..errors import InputError
 from .bids import BidsImage, read_bids
 
+UNKNOWN = "unknown"
+"""The site or scanner of an image whose sidecar does not name it."""
 _ENTITIES = {"sub", "ses", "run"}
 
 
@@ -69,6 +71,6 @@ def _to_cohort_image(image: BidsImage) -> CohortImage | None:
         run=image.run,
         contrast=CONTRAST_OF_SUFFIX[image.suffix],
         path=image.path,
-        site=str(image.sidecar.get("InstitutionName", "unknown")),
-        scanner=str(image.sidecar.get("StationName", "unknown")),
+        site=str(image.sidecar.get("InstitutionName", UNKNOWN)),
+        scanner=str(image.sidecar.get("StationName", UNKNOWN)),
     )

@@ -15,7 +15,7 @@ from monai.utils import ensure_tuple
 from ..contrasts import BIDS_SUFFIX, CONTRASTS
 from ..errors import InputError
 from .arguments import as_path, as_text, by_contrast
-from .cohort import CohortImage, read_cohort
+from .cohort import UNKNOWN, CohortImage, read_cohort
 from .targets import NamedTargets, TargetSpec, resolve_targets
 
 
@@ -97,12 +97,13 @@ def jobs_from_cohort(
     if not set(withheld) < set(contrasts):
         raise InputError(f"`withheld` must leave some of the `contrasts` {list(contrasts)}, got {list(withheld)}")
     references = _references(images) if with_targets and not goals else {}
+    sites = {(image.subject, image.session): image.site for image in images if image.site != UNKNOWN}
     jobs = []
     for (subject, session, run), visit in _visits(images).items():
         sources = {contrast: path for contrast, path in visit.items() if contrast not in withheld}
         if run in runs and sources:
             own: dict[str, TargetSpec] = {c: references[subject, c] for c in visit if references}
-            jobs.append(Job(subject, session, run, sources, dict(goals or own)))
+            jobs.append(Job(subject, session, run, sources, dict(goals or own), sites.get((subject, session))))
     return jobs
 
 

@@ -117,6 +117,12 @@ def test_a_given_target_takes_the_place_of_all_references(cohort):
     assert [job.targets for job in jobs_from_cohort(cohort, goals=goals)] == [goals] * 3
 
 
+def test_sidecars_name_the_site_of_a_visit(cohort):
+    for path in (cohort / "sub-01" / "ses-02").rglob("*.json"):
+        write_json(path, {"InstitutionName": "Oslo"})
+    assert [job.site for job in jobs_from_cohort(cohort)] == [None, "Oslo", None]
+
+
 def test_contrasts_and_runs_choose_the_images_of_a_cohort(cohort):
     jobs = jobs_from_cohort(cohort, contrasts="t1w", runs=2)
     assert [names(job) for job in jobs] == [
