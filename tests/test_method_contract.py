@@ -138,9 +138,10 @@ def test_there_are_overlays():
 def test_overlay_with_a_network_defines_all_parts_of_a_method_and_else_ids_of_its_own(overlay):
     keys = list(keys_of(overlay))
     assert [key for key in keys if key in PARTS] == list(PARTS)
-    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground"}
+    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground", "impute_contrasts"}
     if overlay in CLASSICAL:
-        assert keys == list(PARTS)
+        assert keys == ["impute_contrasts", *PARTS]
+        assert keys_of(overlay)["impute_contrasts"] is False
 
 
 @pytest.mark.parametrize("overlay", [o for o in OVERLAYS if o not in OWN_NETWORK], ids=name)

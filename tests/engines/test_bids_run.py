@@ -9,7 +9,7 @@ from scripts.errors import InputError, find_cause
 from scripts.io.targets import read_target_code
 
 from .bids_study import status, write_study
-from .tiny_subjects import harmonize
+from .tiny_subjects import harmonize, write_ball
 
 SITE = {"target": "site:site 1", "target_contrast": "t1w"}
 
@@ -41,3 +41,14 @@ def test_images_after_a_contrast_agent_are_not_used_unless_asked_for(study, tmp_
     words = "`participant_label` must be among sub-01, sub-03, got sub-02"
     assert str(find_cause(caught.value, InputError)) == words
     assert not (tmp_path / "out").exists()
+
+
+def test_a_method_that_cannot_impute_leaves_out_what_a_person_lacks(tmp_path):
+    study = write_study(tmp_path / "study", suffixes=("T1w", "FLAIR"))
+    (study / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz").unlink()
+    targets = {c: str(write_ball(tmp_path / f"target_{s}.nii.gz", 9)) for c, s in (("t1w", "T1w"), ("flair", "FLAIR"))}
+    output = harmonize(tmp_path / "out", "method_mean_std.json", bids_dir=str(study), targets=targets)
+    assert status(output) == {f"sub-0{number}": ["done", ""] for number in (1, 2, 3)}
+    made = [path.name.removesuffix(".nii.gz") for path in sorted(output.rglob("*.nii.gz"))]
+    expected = [("01", "FLAIR"), ("01", "T1w"), ("02", "T1w"), ("03", "FLAIR"), ("03", "T1w")]
+    assert made == [f"sub-{person}_desc-harmonized_{suffix}" for person, suffix in expected]
