@@ -30,7 +30,7 @@ def choose_own_contrasts(jobs: Sequence[Job], impute: bool) -> list[Job]:
     if jobs and not result:
         wanted, there = (sorted({c for job in jobs for c in getattr(job, side)}) for side in ("targets", "sources"))
         raise InputError(
-            f"a contrast that is not to be imputed must be among the images; targets are {', '.join(wanted)},"
-            f" images are all {', '.join(there)}"
+            f"some image must have the contrast of a target where `impute_contrasts` is false, as by classical methods;"
+            f" targets are {', '.join(wanted)}, images are all {', '.join(there)}"
         )
     return result

@@ -110,7 +110,11 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
             "source `t1w` must reach into the working grid, but far.nii.gz lies wholly",
         ),
         ({"target": "absent_T1w.nii.gz"}, "image file absent_T1w.nii.gz does not exist"),
-        ({"target": "pd.json"}, "the target of this method must be an image, got the code pd.json"),
+        (
+            {"sources": {"pd": "t1w.nii.gz"}, "target": "pd.json"},
+            "the target of this method must be an image, got the code pd.json",
+        ),
+        ({"target": "pd.json"}, "some image must have the contrast of a target where `impute_contrasts` is false, as"),
         ({"reference": "flair"}, "`reference` must be one of the sources t1w, got flair"),
         ({"output_dir": "t1w.nii.gz"}, "`output_dir` must be a folder, t1w.nii.gz is a file"),
         ({"output_dir": "t1w.nii.gz/out"}, "`output_dir` must be a folder that can be written, t1w.nii.gz/out is not"),

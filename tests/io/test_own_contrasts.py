@@ -37,7 +37,8 @@ def test_jobs_that_have_no_targets_anyway_are_kept():
 
 def test_targets_that_nobody_has_are_refused():
     words = (
-        "a contrast that is not to be imputed must be among the images; targets are flair, t1w, images are all pd, t2w"
+        "some image must have the contrast of a target where `impute_contrasts` is false, as by classical methods;"
+        " targets are flair, t1w, images are all pd, t2w"
     )
     with pytest.raises(InputError) as caught:
         choose_own_contrasts([job("sub-01", "pd"), job("sub-02", "t2w")], impute=False)
