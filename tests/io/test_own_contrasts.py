@@ -23,10 +23,16 @@ def test_what_a_subject_lacks_is_no_target_unless_it_is_to_be_imputed(caplog):
     assert part.sources == JOBS[1].sources
     assert part.targets == {"t1w": Path("target_t1w.nii.gz")}
     assert caplog.messages == [
-        "sub-02 is not harmonized in flair, which it lacks",
-        "sub-03 is left out: it has no t1w or flair image",
+        "not harmonized in t1w, for lack of it: sub-03",
+        "not harmonized in flair, for lack of it: sub-02, sub-03",
     ]
     assert choose_own_contrasts(JOBS, impute=True) == JOBS
+
+
+def test_few_of_many_who_lack_a_contrast_are_named(caplog):
+    jobs = [job(f"sub-{number}", "t1w") for number in range(5)]
+    choose_own_contrasts(jobs, impute=False)
+    assert caplog.messages == ["not harmonized in flair, for lack of it: sub-0, sub-1, sub-2 and 2 more"]
 
 
 def test_jobs_that_have_no_targets_anyway_are_kept():
