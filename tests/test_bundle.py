@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 BUNDLE = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (BUNDLE / "configs").glob("*.json") if path.name != "metadata.json")
-GUARD = {"_target_": "scripts.guard.refuse_unknown_overrides", "bundle_root": "@bundle_root"}
+GUARD = {"_target_": "scripts.base.overrides.refuse_unknown_overrides", "bundle_root": "@bundle_root"}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .engines.tiny_subjects import BUNDLE, NARROW, write_ball
+from .harmonize.tiny_subjects import BUNDLE, NARROW, write_ball
 
 ENVIRONMENTS = BUNDLE / "environments"
 DOCKER = (ENVIRONMENTS / "Dockerfile").read_text()

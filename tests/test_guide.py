@@ -12,8 +12,8 @@ import fire
 import monai.bundle
 import pytest
 
-from .engines.bids_study import write_study
-from .engines.tiny_subjects import BUNDLE, write_ball
+from .harmonize.bids_study import write_study
+from .harmonize.tiny_subjects import BUNDLE, write_ball
 
 COMMANDS, TUTORIAL = (
     re.findall(r"```sh\n(.*?)```", (BUNDLE / "docs" / name).read_text(encoding="utf-8"), re.DOTALL)
@@ -70,7 +70,7 @@ def test_the_tutorial_harmonizes_its_scans_and_reports_on_them(folder):
     simulate, harmonize = TUTORIAL
     assert "--output_dir output/tutorial/study" in simulate
     write_study(folder / "output" / "tutorial" / "study", people=1)
-    run(harmonize, alignment="{'_target_': 'tests.engines.known_alignment.KnownAlignment'}")
+    run(harmonize, alignment="{'_target_': 'tests.harmonize.known_alignment.KnownAlignment'}")
     output = folder / "output" / "tutorial" / "harmonized"
     assert {path.name for path in output.glob("*.html")} == {"index.html", "sub-01.html"}
     (sidecar,) = output.glob("sub-01/anat/*_desc-harmonized_T1w.json")

@@ -10,11 +10,11 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from scripts.contrasts import CONTRASTS
-from scripts.engines.redrawings import harmonize_and_redraw
-from scripts.errors import InputError, find_cause
+from scripts.base.contrasts import CONTRASTS
+from scripts.base.errors import InputError, find_cause
+from scripts.base.weights import load_weights, save_weights
 from scripts.inferers.harmonization import HarmonizationInferer
-from scripts.io.weights import load_weights, save_weights
+from scripts.methods.haca3.redrawings import harmonize_and_redraw
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PARTS = ("network_def", "weights", "inferer", "preprocessing", "postprocessing")
@@ -27,7 +27,7 @@ def keys_of(overlay: Path) -> dict[str, Any]:
 
 # Overlays that bring another network; the others change a part of the default one.
 OWN_NETWORK = [overlay for overlay in OVERLAYS if "network_def" in keys_of(overlay)]
-CLASSICAL = [o for o in OWN_NETWORK if keys_of(o)["network_def"]["_target_"].startswith("scripts.baselines.")]
+CLASSICAL = [o for o in OWN_NETWORK if keys_of(o)["network_def"]["_target_"].startswith("scripts.methods.classical.")]
 # Here these have random weights.
 TRAINED = [None, *(overlay for overlay in OVERLAYS if overlay not in CLASSICAL)]
 WITHOUT_TARGET = [overlay for overlay in OVERLAYS if "middle_ground" in keys_of(overlay)]
@@ -40,7 +40,7 @@ NARROW_DEFAULT: Mapping[str, Any] = {
     "network_def#anatomy_base": 1,
     "network_def#decoder#base": 2,
     "network_def#target_slices": 4,
-    "fusion": {"_target_": "scripts.inferers.fusing.MedianFusion"},
+    "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
     "preprocessing#transforms#1#radius": 2,
 }
 NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {"method_mispel": {"network_def#width": 2}}

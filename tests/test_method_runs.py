@@ -7,10 +7,10 @@ import nibabel
 import numpy as np
 import pytest
 
-from scripts.errors import InputError, find_cause
+from scripts.base.errors import InputError, find_cause
 
-from .engines.tiny_subjects import NARROW, harmonize, write_ball
-from .training.paired_scans import train_mispel, write_pairs
+from .harmonize.tiny_subjects import NARROW, harmonize, write_ball
+from .methods.mispel.paired_scans import train_mispel, write_pairs
 from .training.test_train_config import train
 from .training.training_state import equal, state, stop_after_the_first_epoch
 

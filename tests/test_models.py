@@ -7,8 +7,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from scripts.io.targets import read_named_targets
-from scripts.io.weights import file_sha256, load_weights
+from scripts.base.weights import file_sha256, load_weights
+from scripts.jobs.targets import read_named_targets
 
 BUNDLE = Path(__file__).parents[1]
 MODELS = BUNDLE / "models"

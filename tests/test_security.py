@@ -13,7 +13,7 @@ import pytest
 BUNDLE = Path(__file__).parents[1]
 RUN_WHAT_THEY_READ = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 # Has a pickle's names mean tensors, dicts and placeholders, and refuses all others.
-HARMLESS_READER = "scripts/io/checkpoint_archive.py"
+HARMLESS_READER = "scripts/base/checkpoint_archive.py"
 SAFE = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
 
 

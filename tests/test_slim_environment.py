@@ -14,7 +14,7 @@ import numpy as np
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from .engines.tiny_subjects import NARROW, write_ball
+from .harmonize.tiny_subjects import NARROW, write_ball
 
 BUNDLE = Path(__file__).parents[1]
 

@@ -16,10 +16,10 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
-from ..engines.export_onnx import INPUTS, OnnxExport
-from ..engines.model_weights import ModelWeights
-from ..networks.haca3 import Haca3
-from ..report.summary import markdown_table
+from ..base.markdown_table import markdown_table
+from ..distribution.export_onnx import INPUTS, OnnxExport
+from ..harmonize.model_weights import ModelWeights
+from ..methods.haca3.network import Haca3
 from .performance import BUNDLE, describe_machine, write_section
 
 Way = Callable[[Tensor, Tensor, Tensor], Tensor]

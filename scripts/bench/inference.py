@@ -21,18 +21,18 @@ import numpy as np
 import torch
 from monai.transforms import Compose
 
-from ..inferers.fusing import NetworkFusion
-from ..inferers.triplanar import TriPlanarInferer
-from ..io.nifti import NativeImage, write_like
-from ..io.resampling import to_native_grid
-from ..io.sources import read_sources
-from ..io.weights import seed_weights
-from ..networks.attention import CodeAttention, ForegroundAttention
-from ..networks.fusion import FusionNet
-from ..networks.haca3 import Haca3
-from ..transforms.background import RemoveBackgroundd
-from ..transforms.intensity_scale import ScaleByPercentiled
-from ..transforms.orientations import ORIENTATIONS
+from ..base.weights import seed_weights
+from ..images.nifti import NativeImage, write_like
+from ..images.orientations import ORIENTATIONS
+from ..images.resampling import to_native_grid
+from ..images.sources import read_sources
+from ..methods.haca3.attention import CodeAttention, ForegroundAttention
+from ..methods.haca3.fusing import NetworkFusion
+from ..methods.haca3.fusion_net import FusionNet
+from ..methods.haca3.network import Haca3
+from ..methods.haca3.triplanar import TriPlanarInferer
+from ..preprocessing.background import RemoveBackgroundd
+from ..preprocessing.intensity_scale import ScaleByPercentiled
 from . import naive
 
 # What the inferer is told for each way; `naive` does not use it.

@@ -7,10 +7,10 @@ every target; the fusion net on the whole cube at once.
 import torch
 from torch import Tensor
 
-from ..networks.fusion import FusionNet
-from ..networks.haca3 import Haca3
-from ..transforms.intensity_scale import scale_by_percentile
-from ..transforms.orientations import from_slices, to_slices
+from ..images.orientations import from_slices, to_slices
+from ..methods.haca3.fusion_net import FusionNet
+from ..methods.haca3.network import Haca3
+from ..preprocessing.intensity_scale import scale_by_percentile
 
 BATCH = 56
 

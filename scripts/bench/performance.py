@@ -21,18 +21,18 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..contrasts import BIDS_SUFFIX
+from ..base.contrasts import BIDS_SUFFIX
+from ..base.markdown_table import markdown_table
+from ..images.nifti import write_on_working_grid
+from ..images.orientations import ORIENTATIONS
+from ..images.volumes import write_text
 from ..inferers.precision import PRECISIONS
-from ..io.nifti import write_on_working_grid
-from ..io.volumes import write_text
-from ..networks.attention import CodeAttention, ForegroundAttention
-from ..networks.fusion import FusionNet
-from ..networks.haca3 import Haca3
+from ..methods.haca3.attention import CodeAttention, ForegroundAttention
+from ..methods.haca3.fusion_net import FusionNet
+from ..methods.haca3.network import Haca3
 from ..phantom.cohort import draw_cohort
 from ..phantom.phantom import Phantom
 from ..phantom.scanner import load_ranges
-from ..report.summary import markdown_table
-from ..transforms.orientations import ORIENTATIONS
 from .inference import SOURCES, WAYS
 from .simulation import DESIGNS_FILE
 

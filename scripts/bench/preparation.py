@@ -22,15 +22,15 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
-from ..contrasts import BIDS_SUFFIX, CONTRASTS
-from ..io.grid import GRID_AFFINE
-from ..io.nifti import NativeImage, read_image, write_like
-from ..io.resampling import IDENTITY, to_native_grid, using_itk
-from ..io.sources import Correction, choose_reference, read_images, stack_images
+from ..base.contrasts import BIDS_SUFFIX, CONTRASTS
+from ..base.markdown_table import markdown_table
+from ..images.grid import GRID_AFFINE
+from ..images.nifti import NativeImage, read_image, write_like
+from ..images.resampling import IDENTITY, to_native_grid, using_itk
+from ..images.sources import Correction, choose_reference, read_images, stack_images
 from ..registration.alignment import Alignment
 from ..registration.rigid import Registered, RigidRegistration
 from ..registration.template import TemplateBrain, load_template_brain
-from ..report.summary import markdown_table
 from .inference import Clock
 from .known_motions import random_motions
 from .performance import BUNDLE, describe_machine, turns_of, write_phantom, write_section

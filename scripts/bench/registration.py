@@ -20,10 +20,10 @@ import numpy as np
 from monai.bundle import ConfigParser
 from monai.utils import optional_import
 
-from ..io.grid import GRID_AFFINE
+from ..base.markdown_table import markdown_table
+from ..images.grid import GRID_AFFINE
 from ..registration.rigid import RigidRegistration
 from ..registration.transform_file import LPS
-from ..report.summary import markdown_table
 from ..training.phantom_slices import PhantomSlices
 from .known_motions import Placed, furthest, random_motions
 from .simulation import DESIGNS_FILE

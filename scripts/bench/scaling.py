@@ -16,7 +16,7 @@ from time import perf_counter
 
 import torch
 
-from ..report.summary import markdown_table
+from ..base.markdown_table import markdown_table
 from .performance import BUNDLE, describe_machine, write_phantom, write_section
 
 CONFIGS = [str(BUNDLE / "configs" / name) for name in ("inference.json", "multi_gpu_inference.json")]

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from ..io.grid import GRID_SHAPE
+from ..base.markdown_table import markdown_table
+from ..images.grid import GRID_SHAPE
 from ..phantom.atlas import load_atlas
 from ..phantom.cohort import draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import load_ranges
-from ..report.summary import markdown_table
 from ..training.phantom_slices import PhantomSlices
 
 DESIGNS_FILE = Path(__file__).parents[2] / "configs" / "simulate.json"

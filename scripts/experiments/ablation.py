@@ -9,18 +9,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..contrasts import CONTRASTS
-from ..engines.evaluation_work import ImageMetric
-from ..errors import InputError
-from ..inferers.triplanar import TriPlanarInferer
-from ..networks.attention import ForegroundAttention
-from ..networks.haca3 import Haca3
+from ..artifacts.calibration import load_calibration
+from ..artifacts.degrade import apply_artifact, draw_artifact
+from ..artifacts.kinds import KINDS
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..evaluation.work import ImageMetric
+from ..methods.haca3.attention import ForegroundAttention
+from ..methods.haca3.network import Haca3
+from ..methods.haca3.tone import ToneCalibration
+from ..methods.haca3.triplanar import TriPlanarInferer
 from ..phantom.cohort import derive_seed
 from ..training.slice_stream import check_whole
-from ..transforms.artifact_calibration import load_calibration
-from ..transforms.artifact_kinds import KINDS
-from ..transforms.artifacts import apply_artifact, draw_artifact
-from ..transforms.tone import ToneCalibration
 from .ablation_table import (
     ACQUIRED,
     DEGRADED,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..report.summary import format_mean, markdown_table, mean_and_sd
+from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
 from .method_comparison import NOTE, methods_markdown
 
 UNHARMONIZED, HACA3_PLUS = "unharmonized", "HACA3+"

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..contrasts import CONTRASTS
-from ..engines.usual_scores import usual_scores
-from ..errors import InputError
-from ..metrics.ssim import windowed_ssim
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..evaluation.ssim import windowed_ssim
+from ..methods.haca3.triplets import ArtifactTripletd
+from ..methods.haca3.usual_scores import usual_scores
 from ..training.slice_stream import Sample, check_whole
-from ..training.triplets import ArtifactTripletd
 from .artifact_score_table import ScoreRow, artifact_score_markdown
 from .experiment import Experiment
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..contrasts import CONTRASTS
-from ..report.summary import format_mean, markdown_table
-from ..training.artifact_validation import CleanAuc, ScoreMetric, SeverityCorrelation
+from ..base.contrasts import CONTRASTS
+from ..base.markdown_table import format_mean, markdown_table
+from ..methods.haca3.artifact_validation import CleanAuc, ScoreMetric, SeverityCorrelation
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
-from ..networks.haca3 import Haca3
+from ..artifacts.calibration import load_calibration
+from ..artifacts.degrade import apply_artifact, draw_artifact
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..methods.haca3.network import Haca3
 from ..phantom.cohort import derive_seed
 from ..training.slice_stream import ScanSlices, check_whole
-from ..transforms.artifact_calibration import load_calibration
-from ..transforms.artifacts import apply_artifact, draw_artifact
 from .attention_table import CLEAN, ShareRow, attention_markdown
 from .experiment import Experiment
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..report.summary import format_mean, markdown_table, mean_and_sd
+from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
 
 # In place of the kind of an artifact.
 CLEAN = "clean"

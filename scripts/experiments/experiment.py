@@ -9,15 +9,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from ..engines.model_weights import ModelWeights
-from ..engines.output_folder import describe, generated_by, refuse_foreign
-from ..engines.progress import Progress
-from ..errors import InputError
-from ..io.volumes import write_json, write_text
-from ..io.weights import state_sha256
-from ..io.whole_file import remove_left_behind, whole_file
-from ..networks.haca3 import Haca3
-from ..report.measurements import write_rows
+from ..base.errors import InputError
+from ..base.output_folder import describe, generated_by, refuse_foreign
+from ..base.progress import Progress
+from ..base.weights import state_sha256
+from ..base.whole_file import remove_left_behind, whole_file
+from ..evaluation.measurements import write_rows
+from ..harmonize.model_weights import ModelWeights
+from ..images.volumes import write_json, write_text
+from ..methods.haca3.network import Haca3
 from ..training.phantom_slices import PhantomSlices
 from ..training.slice_stream import Scan
 

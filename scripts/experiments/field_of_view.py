@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..contrasts import CONTRASTS
-from ..engines.evaluation_work import ImageMetric
-from ..errors import InputError
-from ..inferers.triplanar import TriPlanarInferer
-from ..networks.attention import ScalarAttention
-from ..networks.haca3 import Haca3
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..evaluation.work import ImageMetric
+from ..methods.haca3.attention import ScalarAttention
+from ..methods.haca3.network import Haca3
+from ..methods.haca3.triplanar import TriPlanarInferer
 from ..training.slice_stream import check_whole
 from .cropping import beyond_field_of_view, middle_layers
 from .experiment import Experiment

@@ -7,10 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..baselines.nyul import NyulMatching
-from ..contrasts import CONTRASTS
-from ..engines.evaluation_work import ImageMetric
-from ..errors import InputError
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..evaluation.work import ImageMetric
+from ..methods.classical.nyul import NyulMatching
 from ..training.slice_stream import Scan, check_whole
 from .cropping import middle_layers
 from .experiment import Experiment

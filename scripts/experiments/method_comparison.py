@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..metrics.statistics import bonferroni, paired_wilcoxon
-from ..report.summary import format_mean, markdown_table, mean_and_sd
+from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
+from ..evaluation.statistics import bonferroni, paired_wilcoxon
 
 # The value of each subject.
 Values = Mapping[str, float]

@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contrasts import CONTRASTS
-from ..engines.evaluation_work import ImageMetric
-from ..engines.model_weights import ModelWeights
-from ..engines.progress import Progress
-from ..errors import InputError
-from ..io.nifti import read_image
-from ..io.resampling import to_working_grid
-from ..io.sources import read_sources
-from ..io.volumes import write_json, write_text
-from ..report.summary import markdown_table
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..base.markdown_table import markdown_table
+from ..base.progress import Progress
+from ..evaluation.work import ImageMetric
+from ..harmonize.model_weights import ModelWeights
+from ..images.nifti import read_image
+from ..images.resampling import to_working_grid
+from ..images.sources import read_sources
+from ..images.volumes import write_json, write_text
 from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
 from .whole_method import WholeMethod

@@ -4,9 +4,9 @@ import copy
 
 from torch import nn
 
-from ..errors import InputError
-from ..networks.attention import ForegroundAttention, SourceAttention
-from ..networks.haca3 import Haca3
+from ..base.errors import InputError
+from ..methods.haca3.attention import ForegroundAttention, SourceAttention
+from ..methods.haca3.network import Haca3
 
 
 def alpha_of(network: Haca3) -> nn.Module:

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contrasts import CONTRASTS
-from ..engines.redrawings import harmonize_and_redraw
-from ..engines.targets import PreparedTarget
-from ..inferers.triplanar import TriPlanarInferer
-from ..networks.haca3 import Haca3
-from ..networks.levels import LevelCalibration
-from ..transforms.tone import ToneCalibration
+from ..base.contrasts import CONTRASTS
+from ..harmonize.targets import PreparedTarget
+from ..methods.haca3.levels import LevelCalibration
+from ..methods.haca3.network import Haca3
+from ..methods.haca3.redrawings import harmonize_and_redraw
+from ..methods.haca3.tone import ToneCalibration
+from ..methods.haca3.triplanar import TriPlanarInferer
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor
 
-from .features import SliceFeatures
+from ..methods.haca3.features import SliceFeatures
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..networks.haca3 import Haca3
+from ..base.errors import InputError
+from ..methods.haca3.network import Haca3
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # Where nearly all the work is. The contrast encoder, the attention and the fused logits stay in single precision.

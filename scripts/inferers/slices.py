@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..transforms.orientations import ORIENTATIONS, plane_view
+from ..base.errors import InputError
+from ..images.orientations import ORIENTATIONS, plane_view
 from .harmonization import HarmonizationInferer, Harmonized
 from .precision import PRECISIONS
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from ..io.grid import GRID_SHAPE
+from ..images.grid import GRID_SHAPE
 from .deformation import identity, sample
 from .fields import seeded, smooth_field
 from .kspace import acquire_matrix, slice_profile

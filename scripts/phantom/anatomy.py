@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from ..io.grid import GRID_SHAPE
-from ..regions import REGIONS
+from ..base.regions import REGIONS
+from ..images.grid import GRID_SHAPE
 from .atlas import PALLIDUM, load_atlas
 from .deformation import STRIDE, coarse, draw_velocity, identity, integrate, jacobian_determinant
 from .fields import seeded, smooth_field

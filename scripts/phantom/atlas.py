@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter, gaussian_gradient_magnitude
 
-from ..io.grid import GRID_AFFINE, GRID_SHAPE
-from ..io.mni152 import Template, load_template
-from ..regions import REGIONS
+from ..base.regions import REGIONS
+from ..images.grid import GRID_AFFINE, GRID_SHAPE
+from ..images.mni152 import Template, load_template
 
 # Beyond the nine regions of the truth, structures whose signal differs.
 PALLIDUM, OTHER_FLUID = len(REGIONS) + 1, len(REGIONS) + 2

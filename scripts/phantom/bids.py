@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..contrasts import BIDS_SUFFIX
-from ..io.volumes import write_json
+from ..base.contrasts import BIDS_SUFFIX
+from ..images.volumes import write_json
 from .cohort import Cohort, SubjectPlan
 from .scanner import Scanner
 

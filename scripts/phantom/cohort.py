@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
 from .population import ListedScanner, read_scanners, read_sites
 from .scanner import Scanner, draw_scanner, prescribe
 

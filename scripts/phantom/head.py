@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..io.grid import GRID_AFFINE, GRID_SHAPE
+from ..images.grid import GRID_AFFINE, GRID_SHAPE
 from .fields import seeded, smooth_field
 from .model import tissue_table
 from .parameters import SubjectParameters

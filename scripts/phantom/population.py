@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from pathlib import Path
 
-from ..contrasts import CONTRASTS
+from ..base.contrasts import CONTRASTS
 
 FOLDER = Path(__file__).parent
 SCANNER_TOTAL = 132

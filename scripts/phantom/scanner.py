@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
 
 RANGES_FILE = Path(__file__).with_name("protocols.json")
 SEQUENCES: tuple[str, ...] = ("mprage", "spgr", "se", "tse", "flair")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..io.grid import GRID_SHAPE
+from ..images.grid import GRID_SHAPE
 from .anatomy import template_coordinates, tissue_shares
 from .atlas import load_atlas
 from .deformation import identity, sample

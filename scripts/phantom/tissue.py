@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..regions import REGIONS
+from ..base.regions import REGIONS
 from .fields import seeded, smooth_field, white_field
 from .model import anatomy_model, tissue_table
 

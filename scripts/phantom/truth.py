@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ..regions import REGIONS
+from ..base.regions import REGIONS
 
 FLUID, GREY, WHITE, LESION = 1, 2, 3, 4
 

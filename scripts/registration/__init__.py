@@ -1,0 +1,1 @@
+"""Rigid registration of raw images to MNI152 space."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..io.nifti import NativeImage
-from ..io.resampling import IDENTITY
-from ..io.sources import Aligned
+from ..base.errors import InputError
+from ..images.nifti import NativeImage
+from ..images.resampling import IDENTITY
+from ..images.sources import Aligned
 from .recognition import Recognition
 from .rigid import Registered, RigidRegistration
 from .template import TemplateBrain, load_template_brain

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import InputError
-from ..io.nifti import NativeImage
-from ..io.sources import Correction
+from ..base.errors import InputError
+from ..images.nifti import NativeImage
+from ..images.sources import Correction
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import nibabel
 import numpy as np
 
-from ..io.nifti import NativeImage
+from ..images.nifti import NativeImage
 
 _MNI152_CODE = 4
 # In mm: headers round.

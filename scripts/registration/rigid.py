@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .comparison import Comparison, Rules
 from .picture import Picture, make_picture
 from .pose import RIGID, SCALED, make_pose, rigid_matrix

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..errors import InputError
-from ..io.grid import GRID_AFFINE
+from ..base.errors import InputError
+from ..images.grid import GRID_AFFINE
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class TemplateBrain:
 def load_template_brain(rim_mm: int) -> TemplateBrain:
     """The template, and a point in each voxel of a brain that is wider by about `rim_mm`; read once per process."""
     try:
-        from ..io.mni152 import load_template
+        from ..images.mni152 import load_template
     except ModuleNotFoundError as error:
         raise InputError(
             "an image that is not in MNI152 space is registered to the MNI152 template, which needs the package"

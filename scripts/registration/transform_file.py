@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..io.volumes import write_text
+from ..base.errors import InputError
+from ..images.volumes import write_text
 
 # ITK's world is LPS, NIfTI's RAS.
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

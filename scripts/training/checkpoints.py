@@ -13,9 +13,9 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..errors import InputError
-from ..io.volumes import write_json
-from ..io.weights import read_checkpoint, refuse_other_network, save_weights
+from ..base.errors import InputError
+from ..base.weights import read_checkpoint, refuse_other_network, save_weights
+from ..images.volumes import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InputError, find_cause
-from ..io.grid import GRID_SHAPE
-from ..io.sources import read_sources
-from ..losses.tissue import UNKNOWN
+from ..base.errors import InputError, find_cause
+from ..images.grid import GRID_SHAPE
+from ..images.sources import read_sources
+from ..methods.haca3.tissue import UNKNOWN
 from ..phantom.cohort import derive_seed
 from .slice_stream import Scan, ScanSlices, SliceStream
 from .visits import Visit

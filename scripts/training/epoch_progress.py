@@ -2,7 +2,7 @@
 
 from ignite.engine import Engine, Events
 
-from ..engines.progress import Progress
+from ..base.progress import Progress
 
 
 class EpochProgress:

@@ -8,7 +8,7 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch.utils.data import DataLoader, IterableDataset
 
-from ..errors import InputError
+from ..base.errors import InputError
 
 
 class EpochDataset(IterableDataset[dict[str, Any]]):

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
 from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, derive_seed, draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, Scanner, load_ranges

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
-from ..networks.haca3 import TARGET_ORIENTATION
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..images.orientations import ORIENTATIONS, cube_margins, frame, plane_view
+from ..methods.haca3.network import TARGET_ORIENTATION
 from ..phantom.cohort import derive_seed
-from ..transforms.orientations import ORIENTATIONS, cube_margins, frame, plane_view
 
 Item = TypeVar("Item")
 Sample = dict[str, Any]
@@ -67,7 +67,7 @@ class SliceStream(IterableDataset[Sample]):
     - `truth`, `truth_available` and `truth_reference`, the same of another visit of the same person, all-zero where
       that is not known;
     - `subject`, `scanner`, `site`, `orientation` and `slice`, its place in the padded cube (see
-      `scripts.transforms.orientations`); and `seed`, from which follows whatever is drawn for it.
+      `scripts.images.orientations`); and `seed`, from which follows whatever is drawn for it.
 
     The samples depend on the settings and the epoch; their order also on the numbers of processes and workers, which
     share out the people.

@@ -9,7 +9,7 @@ from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..errors import InputError
+from ..base.errors import InputError
 from ..inferers.precision import PRECISIONS
 from ..phantom.cohort import derive_seed
 

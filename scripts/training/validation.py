@@ -9,8 +9,8 @@ from ignite.engine import Engine
 from ignite.metrics import Metric
 from torch import Tensor
 
-from ..metrics.ssim import windowed_ssim
-from ..networks.haca3 import Haca3
+from ..evaluation.ssim import windowed_ssim
+from ..methods.haca3.network import Haca3
 
 
 class FixedBatches:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
-from ..io.arguments import read_sidecar
-from ..io.choose_jobs import choose_jobs
-from ..io.jobs import Job
-from ..io.selection import select_jobs
+from ..base.arguments import read_sidecar
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..jobs.choose import choose_jobs
+from ..jobs.jobs import Job
+from ..jobs.selection import select_jobs
 
 UNKNOWN = "unknown"
 

@@ -1,11 +1,11 @@
 import torch
 
 from scripts.bench import naive
-from scripts.inferers.fusing import NetworkFusion
-from scripts.inferers.plane_pass import PlanePass, see
-from scripts.networks.fusion import FusionNet
+from scripts.methods.haca3.fusing import NetworkFusion
+from scripts.methods.haca3.fusion_net import FusionNet
+from scripts.methods.haca3.plane_pass import PlanePass, see
 
-from ..inferers.small import small_haca3_plus, small_subject
+from ..methods.haca3.small import small_haca3_plus, small_subject
 
 
 @torch.inference_mode()

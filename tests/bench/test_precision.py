@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from scripts.base.contrasts import CONTRASTS
 from scripts.bench.precision import rows
-from scripts.contrasts import CONTRASTS
 
 
 def test_each_contrast_is_compared_with_single_precision_inside_the_brain():

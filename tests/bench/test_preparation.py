@@ -6,15 +6,15 @@ from monai.transforms import Compose
 from scripts.bench import preparation
 from scripts.bench.known_motions import furthest, random_motions
 from scripts.bench.preparation import Preparation, compare, measure, of_raw_scans, write_raw_head
-from scripts.io.grid import GRID_AFFINE, GRID_SHAPE
-from scripts.io.nifti import write_on_working_grid
+from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
+from scripts.images.nifti import write_on_working_grid
+from scripts.preprocessing.background import RemoveBackgroundd
+from scripts.preprocessing.intensity_scale import ScaleByPercentiled
 from scripts.registration.alignment import Alignment
 from scripts.registration.rigid import Registered
 from scripts.registration.template import TemplateBrain
-from scripts.transforms.background import RemoveBackgroundd
-from scripts.transforms.intensity_scale import ScaleByPercentiled
 
-from ..engines.tiny_subjects import AFFINE, SHAPE, write_ball
+from ..harmonize.tiny_subjects import AFFINE, SHAPE, write_ball
 
 
 @pytest.fixture

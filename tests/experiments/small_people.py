@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scripts.contrasts import CONTRASTS
-from scripts.engines.model_weights import ModelWeights
-from scripts.networks.attention import CodeAttention, ForegroundAttention, SourceAttention
-from scripts.networks.haca3 import Haca3
-from scripts.networks.unet import UNet
+from scripts.base.contrasts import CONTRASTS
+from scripts.harmonize.model_weights import ModelWeights
+from scripts.layers.unet import UNet
+from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, SourceAttention
+from scripts.methods.haca3.network import Haca3
 from scripts.phantom.scanner import Scanner
 from scripts.training.phantom_slices import PhantomSlices
 

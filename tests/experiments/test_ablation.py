@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scripts.contrasts import CONTRASTS
-from scripts.errors import InputError
+from scripts.artifacts.kinds import KINDS
+from scripts.base.contrasts import CONTRASTS
+from scripts.base.errors import InputError
+from scripts.evaluation.image import psnr
 from scripts.experiments.ablation import COMBINATIONS, Ablation, ContrastAlone, EqualShares
 from scripts.experiments.ablation_table import (
     ACQUIRED,
@@ -20,13 +22,11 @@ from scripts.experiments.ablation_table import (
     AblationRow,
     ablation_markdown,
 )
-from scripts.inferers.fusing import MedianFusion
-from scripts.inferers.triplanar import TriPlanarInferer
-from scripts.metrics.image import psnr
-from scripts.networks.attention import CodeAttention, ForegroundAttention, ScalarAttention
-from scripts.networks.haca3 import Haca3
-from scripts.transforms.artifact_kinds import KINDS
-from scripts.transforms.tone import ToneCalibration, ToneCurve
+from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, ScalarAttention
+from scripts.methods.haca3.fusing import MedianFusion
+from scripts.methods.haca3.network import Haca3
+from scripts.methods.haca3.tone import ToneCalibration, ToneCurve
+from scripts.methods.haca3.triplanar import TriPlanarInferer
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from scripts.contrasts import CONTRASTS
-from scripts.errors import InputError
+from scripts.artifacts.kinds import KINDS
+from scripts.base.contrasts import CONTRASTS
+from scripts.base.errors import InputError
 from scripts.experiments.attention_shares import AttentionShares, attention_in
 from scripts.experiments.attention_table import CLEAN, ShareRow, attention_markdown
-from scripts.networks.attention import CodeAttention, ForegroundAttention
-from scripts.networks.haca3 import Haca3
-from scripts.transforms.artifact_kinds import KINDS
+from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention
+from scripts.methods.haca3.network import Haca3
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

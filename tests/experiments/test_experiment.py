@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from scripts.engines.model_weights import ModelWeights
-from scripts.errors import InputError
+from scripts.base.errors import InputError
+from scripts.base.weights import save_weights
 from scripts.experiments.experiment import Experiment
-from scripts.io.weights import save_weights
+from scripts.harmonize.model_weights import ModelWeights
 from scripts.phantom.scanner import RANGES_FILE
 
 from .small_people import narrow_haca3_plus, people, random_weights

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
+from scripts.evaluation.image import psnr
+from scripts.evaluation.ssim import windowed_ssim
 from scripts.experiments.cropping import beyond_field_of_view, middle_layers
 from scripts.experiments.field_of_view import CROPS, FieldOfView, crop_of_person
 from scripts.experiments.field_of_view_table import (
@@ -26,13 +28,11 @@ from scripts.experiments.field_of_view_table import (
     FieldOfViewRow,
     field_of_view_markdown,
 )
-from scripts.inferers.fusing import MedianFusion
 from scripts.inferers.harmonization import HarmonizationInferer, Harmonized
-from scripts.inferers.triplanar import TriPlanarInferer
-from scripts.metrics.image import psnr
-from scripts.metrics.ssim import windowed_ssim
-from scripts.networks.attention import CodeAttention, ScalarAttention
-from scripts.networks.haca3 import Haca3
+from scripts.methods.haca3.attention import CodeAttention, ScalarAttention
+from scripts.methods.haca3.fusing import MedianFusion
+from scripts.methods.haca3.network import Haca3
+from scripts.methods.haca3.triplanar import TriPlanarInferer
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scripts.contrasts import CONTRASTS
-from scripts.errors import InputError
+from scripts.base.contrasts import CONTRASTS
+from scripts.base.errors import InputError
+from scripts.evaluation.image import psnr
 from scripts.experiments.imputation import Imputation
 from scripts.experiments.imputation_table import (
     HACA3_PLUS,
@@ -20,9 +21,8 @@ from scripts.experiments.imputation_table import (
 from scripts.experiments.voxelwise_regression import VoxelwiseRegression
 from scripts.experiments.whole_method import WholeMethod
 from scripts.inferers.harmonization import HarmonizationInferer, Harmonized
-from scripts.metrics.image import psnr
-from scripts.networks.levels import LevelCalibration, with_levels
-from scripts.transforms.tone import ApplyToned, ToneCalibration
+from scripts.methods.haca3.levels import LevelCalibration, with_levels
+from scripts.methods.haca3.tone import ApplyToned, ToneCalibration
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

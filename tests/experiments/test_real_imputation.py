@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scripts.errors import InputError, find_cause
+from scripts.base.errors import InputError, find_cause
 
-from ..engines.tiny_subjects import AFFINE, SHAPE, harmonize, write_ball, write_image
+from ..harmonize.tiny_subjects import AFFINE, SHAPE, harmonize, write_ball, write_image
 
 OVERLAY = "real_imputation.json"
 

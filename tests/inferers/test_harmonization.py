@@ -7,9 +7,9 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from scripts.inferers.fusing import MedianFusion
 from scripts.inferers.harmonization import VolumeInferer
-from scripts.inferers.triplanar import TriPlanarInferer
+from scripts.methods.haca3.fusing import MedianFusion
+from scripts.methods.haca3.triplanar import TriPlanarInferer
 
 
 class WeightedSum(nn.Module):

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
 from scripts.inferers.precision import NetworkPreparation
-from scripts.networks.haca3 import Haca3
-from scripts.networks.unet import ConvBlock
+from scripts.layers.unet import ConvBlock
+from scripts.methods.haca3.network import Haca3
 
-from .small import FIELD_OF_VIEW, small_haca3_plus
+from ..methods.haca3.small import FIELD_OF_VIEW, small_haca3_plus
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
+from scripts.images.orientations import ORIENTATIONS, plane_view
 from scripts.inferers.slices import SliceInferer
-from scripts.transforms.orientations import ORIENTATIONS, plane_view
 
 
 class Doubling(nn.Module):

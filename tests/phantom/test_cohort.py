@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
 from scripts.phantom.cohort import Cohort, draw_cohort, draw_scanners
 from scripts.phantom.population import read_scanners, read_sites
 from scripts.phantom.scanner import load_ranges

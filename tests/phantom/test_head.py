@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.io.grid import GRID_AFFINE, GRID_SHAPE
+from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.phantom.deformation import identity
 from scripts.phantom.head import draw_head, ellipsoid_level, head_model
 from scripts.phantom.subject import Subject

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from scripts.contrasts import CONTRASTS
-from scripts.errors import InputError
+from scripts.base.contrasts import CONTRASTS
+from scripts.base.errors import InputError
 from scripts.phantom.population import read_scanners
 from scripts.phantom.scanner import SEQUENCES, Scanner, draw_scanner, load_ranges, nulling_time
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.io.grid import GRID_SHAPE
+from scripts.base.regions import REGIONS
+from scripts.images.grid import GRID_SHAPE
 from scripts.phantom.subject import Subject
 from scripts.phantom.truth import FLUID, GREY, LESION, WHITE, label_regions, label_tissues
-from scripts.regions import REGIONS
 
 pytestmark = pytest.mark.xdist_group("phantom")
 

@@ -8,9 +8,9 @@ import nibabel
 import numpy as np
 import pytest
 
+from scripts.base.errors import InputError
 from scripts.bench.known_motions import motion
-from scripts.errors import InputError
-from scripts.io.nifti import NativeImage
+from scripts.images.nifti import NativeImage
 from scripts.registration.alignment import Alignment
 from scripts.registration.rigid import Registered
 from scripts.registration.template import load_template_brain

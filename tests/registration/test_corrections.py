@@ -4,8 +4,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from scripts.errors import InputError
-from scripts.io.nifti import NativeImage
+from scripts.base.errors import InputError
+from scripts.images.nifti import NativeImage
 from scripts.registration.corrections import choose_corrections
 
 

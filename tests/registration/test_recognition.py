@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from scripts.io.nifti import NativeImage
+from scripts.images.nifti import NativeImage
 from scripts.registration.recognition import Recognition
 
 GRIDS = {"tiny template": [24, 20, 16, -24, -40, 0, 2]}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.base.errors import InputError
 from scripts.bench.known_motions import furthest, motion
-from scripts.errors import InputError
 from scripts.registration.rigid import Registered, RigidRegistration
 
 CENTER = (5.0, -5.0, 10.0)

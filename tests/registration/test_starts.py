@@ -8,7 +8,7 @@ from monai.bundle import ConfigParser
 
 from scripts.bench.known_motions import Placed, furthest, placed, random_motions
 from scripts.bench.registration import examples
-from scripts.io.nifti import read_image
+from scripts.images.nifti import read_image
 from scripts.registration.alignment import Alignment
 from scripts.registration.template import load_template_brain
 

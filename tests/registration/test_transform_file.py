@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.errors import InputError
-from scripts.io.resampling import using_itk
+from scripts.base.errors import InputError
+from scripts.images.resampling import using_itk
 from scripts.registration.pose import RIGID, make_pose, rigid_matrix
 from scripts.registration.transform_file import read_transform, write_transform
 

@@ -8,8 +8,8 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
-from scripts.errors import InputError
-from scripts.io.weights import file_sha256
+from scripts.base.errors import InputError
+from scripts.base.weights import file_sha256
 from scripts.training.checkpoints import PROVENANCE_FILE, STATE_FILE, Checkpoints
 
 CONFIG: dict[str, Any] = {"seed": 1, "loss": {"kl": 0.5, "weights": [1, 2]}, "device": "cpu"}

@@ -10,15 +10,15 @@ import torch
 from monai.transforms import Compose
 from torch.utils.data import default_collate
 
-from scripts.contrasts import BIDS_SUFFIX
-from scripts.errors import InputError
-from scripts.io.grid import GRID_AFFINE
-from scripts.io.sources import read_sources
+from scripts.base.contrasts import BIDS_SUFFIX
+from scripts.base.errors import InputError
+from scripts.images.grid import GRID_AFFINE
+from scripts.images.orientations import to_slices
+from scripts.images.sources import read_sources
+from scripts.preprocessing.background import RemoveBackgroundd
+from scripts.preprocessing.intensity_scale import ScaleByPercentiled
 from scripts.training.cohort_slices import CohortSlices
 from scripts.training.visits import UNKNOWN, Visit, cohort_visits
-from scripts.transforms.background import RemoveBackgroundd
-from scripts.transforms.intensity_scale import ScaleByPercentiled
-from scripts.transforms.orientations import to_slices
 
 from .box_stream import box_stream
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 from ignite.engine import Engine
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
 from scripts.training.epochs import EpochLoader
 from scripts.training.mixture import MixedSlices
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
+from scripts.methods.haca3.tasks import HarmonizationTaskd
 from scripts.training.mixture import MixedSlices
 from scripts.training.slice_stream import Sample
-from scripts.training.tasks import HarmonizationTaskd
 
 from .box_stream import box_stream
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from scripts.contrasts import CONTRASTS
-from scripts.errors import InputError
+from scripts.base.contrasts import CONTRASTS
+from scripts.base.errors import InputError
 from scripts.phantom.scanner import Scanner
 from scripts.training.phantom_slices import PhantomSlices
 

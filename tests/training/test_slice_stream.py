@@ -2,7 +2,7 @@
 
 import torch
 
-from scripts.contrasts import CONTRASTS
+from scripts.base.contrasts import CONTRASTS
 from scripts.training.slice_stream import Scan
 
 

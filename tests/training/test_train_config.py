@@ -9,7 +9,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ..engines.tiny_subjects import BUNDLE, narrow_network, write_ball
+from ..harmonize.tiny_subjects import BUNDLE, narrow_network, write_ball
 from .training_state import equal, state
 
 TINY: dict[str, Any] = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
 from scripts.training.update import TrainingUpdate
 
 

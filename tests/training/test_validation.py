@@ -4,8 +4,8 @@ import torch
 from ignite.engine import Engine
 from PIL import Image
 
-from scripts.metrics.image import psnr
-from scripts.training.artifact_validation import CleanAuc, ScoreSlices, SeverityCorrelation
+from scripts.evaluation.image import psnr
+from scripts.methods.haca3.artifact_validation import CleanAuc, ScoreSlices, SeverityCorrelation
 from scripts.training.sample_grid import SampleGrid
 from scripts.training.validation import FixedBatches, HarmonizeSlices, ImageMetric, MeanLoss, slice_ssim
 

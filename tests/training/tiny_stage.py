@@ -4,14 +4,14 @@ from typing import Any
 
 import torch
 
-from scripts.losses.harmonization import CycleLoss, Haca3Loss
-from scripts.losses.patch_contrast import PatchContrast
-from scripts.networks.attention import CodeAttention, ForegroundAttention
-from scripts.networks.haca3 import Haca3
-from scripts.networks.patchifier import Patchifier
-from scripts.training.harmonizer_stage import HarmonizerStage
+from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention
+from scripts.methods.haca3.harmonizer_stage import HarmonizerStage
+from scripts.methods.haca3.losses import CycleLoss, Haca3Loss
+from scripts.methods.haca3.network import Haca3
+from scripts.methods.haca3.patch_contrast import PatchContrast
+from scripts.methods.haca3.patchifier import Patchifier
 
-from ..networks.own_parts import own_haca3_plus
+from ..methods.haca3.own_parts import own_haca3_plus
 
 SIZE = 96
 

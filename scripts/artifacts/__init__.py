@@ -1,0 +1,1 @@
+"""Simulated artifacts: drawing them, applying them, and the calibration of their severity."""

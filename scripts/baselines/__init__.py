@@ -1,1 +1,0 @@
-"""Classical harmonization: intensity maps of one image onto another, and ComBat for tables of features."""

@@ -1,0 +1,1 @@
+"""Metrics, statistics, and the tables and figures made of them."""

@@ -1,0 +1,1 @@
+"""The engine that runs a method over the subjects of a study."""

@@ -1,0 +1,1 @@
+"""Image files and grids: reading and writing NIfTI, BIDS, resampling, orientations."""

@@ -1,0 +1,17 @@
+"""Images of one visit, known by their names alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..base.contrasts import CONTRAST_OF_SUFFIX
+
+
+def siblings(image: Path, contrast_of_suffix: Mapping[str, str | None] = CONTRAST_OF_SUFFIX) -> dict[str, Path]:
+    """The first image of each contrast that lies beside `image` under a name that differs in nothing but the suffix."""
+    stem = image.name.split(".nii")[0].rpartition("_")[0]
+    found: dict[str, Path] = {}
+    for suffix, contrast in contrast_of_suffix.items():
+        for sibling in (image.with_name(f"{stem}_{suffix}{ending}") for ending in (".nii.gz", ".nii")):
+            if contrast is not None and contrast not in found and sibling != image and sibling.is_file():
+                found[contrast] = sibling
+    return found

@@ -1,0 +1,235 @@
+"""Targets: what an image is harmonized to, an image, a stored code, or what is typical of a site of the cohort.
+
+A code file is JSON, and the file of named targets that ships with weights holds such codes by name, one for a contrast:
+
+    {"contrast": "t1w", "theta": [0.3, -1.2], "eta": [0.1, 0.4], "scale": 812.3, "origin": "site 3, mean of 20",
+     "weights": "5d1f..."}
+    {"site_3": {"t1w": {"theta": [0.3, -1.2], "eta": [0.1, 0.4]}, "flair": {"theta": [1.1, 0.2], "eta": [0, 0]}}}
+
+A name that has one contrast may also hold the code as a code file has it. `site:` with the name of a site stands for
+the mean code of that site's images, and `auto` for that of the site whose codes vary the least. A method that has no
+targets brings all scans to a middle ground.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base.arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
+from ..base.contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
+from ..base.errors import InputError
+from ..images.volumes import write_json
+from ..methods.haca3.tone import ToneCurve
+
+_SITE_PREFIX, _ANY_SITE = "site:", "auto"
+_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone", "levels", "head")
+
+
+@dataclass(frozen=True)
+class TargetCode:
+    """A scanner's contrast `theta` and artifacts `eta`, as one set of weights understands them.
+
+    `scale` is the intensity, the 95th percentile, that 1.0 stands for. `origin` says where the code comes from,
+    `weights` which weights made it, their file's SHA-256 (empty where a person did), `name` by which name or file
+    the user calls it, `tone` what is still to be done to what the network makes of it, and `levels` what classes of
+    anatomy still lack where it makes the contrast up. `head` is whether it is of heads or of brains alone, if known.
+    """
+
+    contrast: str
+    theta: tuple[float, ...]
+    eta: tuple[float, ...]
+    scale: float | None = None
+    origin: str = ""
+    weights: str = ""
+    name: str = ""
+    tone: ToneCurve | None = None
+    levels: tuple[float, ...] | None = None
+    head: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.contrast not in CONTRASTS:
+            raise InputError(f"`contrast` must be one of {', '.join(CONTRASTS)}, got {self.contrast!r}")
+        levels = () if self.levels is None else (("levels", self.levels),)
+        for key, values in (("theta", self.theta), ("eta", self.eta), *levels):
+            if not isinstance(values, tuple) or not values or not all(map(_is_number, values)):
+                raise InputError(f"`{key}` must be a list of finite numbers, got {values!r}")
+        if self.scale is not None and not (_is_number(self.scale) and self.scale > 0):
+            raise InputError(f"`scale` must be a finite number above 0, got {self.scale!r}")
+        for key, text in (("origin", self.origin), ("weights", self.weights)):
+            if not isinstance(text, str):
+                raise InputError(f"`{key}` must be text, got {text!r}")
+        if self.head is not None and not isinstance(self.head, bool):
+            raise InputError(f"`head` must be true, false or null, got {self.head!r}")
+
+
+@dataclass(frozen=True)
+class SiteTarget:
+    """The mean code of the images that the cohort has of one `site`; None is the site whose codes vary the least."""
+
+    site: str | None
+
+
+@dataclass(frozen=True)
+class MiddleGround:
+    """What a method without targets makes of all scanners alike; the source is of `scanner`, if that is known."""
+
+    scanner: str | None
+
+
+TargetSpec = Path | TargetCode | SiteTarget | MiddleGround
+NamedTargets = Mapping[str, Mapping[str, TargetCode]]
+
+
+def read_target_code(path: Path | str) -> TargetCode:
+    """Read a code file."""
+    return _to_code(read_json(path, "target code"), f"target code {path}", Path(path).name)
+
+
+def write_target_code(path: Path | str, code: TargetCode) -> None:
+    """Write a code file, which must end in .json to be recognised later."""
+    if Path(path).suffix != ".json":
+        raise InputError(f"a target code must be written to a .json file, got {path}")
+    write_json(path, code_content(code))
+
+
+def code_content(code: TargetCode) -> dict[str, Any]:
+    """What a code file holds, but for the name."""
+    return {key: value for key, value in asdict(code).items() if key in (*_REQUIRED, *_OPTIONAL)}
+
+
+def read_named_targets(path: Path | str) -> dict[str, dict[str, TargetCode]]:
+    """The codes of each name by contrast; none where there is no file, since weights may come without named targets."""
+    if not Path(path).exists():
+        return {}
+    content = read_json(path, "named targets")
+    if not isinstance(content, Mapping):
+        raise InputError(f"named targets {path} must be an object of names, got {content!r}")
+    return {name: _codes_of_name(entry, f"named targets {path}, `{name}`", name) for name, entry in content.items()}
+
+
+def target_names(path: Path | str) -> list[str]:
+    """Every name that can be a target."""
+    return [*read_named_targets(path)]
+
+
+def resolve_targets(
+    target: Any, targets: Any, target_contrast: Any, named: NamedTargets, folder: Path = Path()
+) -> dict[str, TargetSpec]:
+    """Targets by contrast, from `target` or `targets` as the command line gives them; `folder` is where paths begin."""
+    if (target is None) == (targets is None):
+        got = "neither" if target is None else "both"
+        raise InputError(f"exactly one of `target` and `targets` must be given, got {got}")
+    if target is None:
+        if target_contrast is not None:
+            raise InputError(f"`target_contrast` belongs to `target`, got {target_contrast!r} beside `targets`")
+        chosen = by_contrast(targets, "targets")
+        return {contrast: resolve_target(value, contrast, named, folder) for contrast, value in chosen.items()}
+    if target_contrast is None:
+        target_contrast = _contrast_of_target(target, named, folder)
+    elif target_contrast not in CONTRASTS:
+        raise InputError(f"`target_contrast` must be one of {', '.join(CONTRASTS)}, got {target_contrast!r}")
+    return {target_contrast: resolve_target(target, target_contrast, named, folder)}
+
+
+def resolve_target(value: Any, contrast: str, named: NamedTargets, folder: Path = Path()) -> TargetSpec:
+    """What `value` stands for as the target of one contrast: a named code, a code file, or else an image."""
+    found = _find(value, named, folder)
+    if isinstance(found, Path | SiteTarget):
+        return found
+    if contrast not in found:
+        raise InputError(f"target `{value}` is a code of {', '.join(found)} and cannot be the target of {contrast}")
+    return found[contrast]
+
+
+def _find(value: Any, named: NamedTargets, folder: Path) -> Path | SiteTarget | Mapping[str, TargetCode]:
+    """An image, a site, or the codes by contrast."""
+    text = as_text(value, "target")
+    if text == _ANY_SITE or text.startswith(_SITE_PREFIX):
+        return SiteTarget(text.removeprefix(_SITE_PREFIX) if text != _ANY_SITE else None)
+    if text in named:
+        return named[text]
+    path = as_path(text, folder)
+    if path.suffix == ".json":
+        code = read_target_code(path)
+        return {code.contrast: code}
+    if path.is_file() or path.name.endswith((".nii", ".nii.gz")):
+        return path
+    names = f"a name ({', '.join(named)})" if named else "a name (these weights come with none)"
+    raise InputError(
+        f"target `{text}` must be {names}, a code file (.json) or an image (.nii, .nii.gz), or else `{_SITE_PREFIX}`"
+        f" with a site of the cohort, or `{_ANY_SITE}`"
+    )
+
+
+def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
+    found = _find(value, named, folder)
+    if isinstance(found, Path):
+        suffixes = ", ".join(f"_{suffix}" for suffix in CONTRAST_OF_SUFFIX)
+        contrasts, reason = [_contrast_of_name(found)], f"does not end in one of {suffixes}"
+    elif isinstance(found, SiteTarget):
+        contrasts, reason = [], "may be of any contrast"
+    else:
+        contrasts, reason = [*found], f"has codes of {', '.join(found)}"
+    if len(contrasts) == 1 and contrasts[0] is not None:
+        return contrasts[0]
+    way_out = f"say which contrast is meant with `target_contrast`, one of {', '.join(CONTRASTS)}"
+    raise InputError(f"target `{value}` {reason}: {way_out}")
+
+
+def _contrast_of_name(image: Path) -> str | None:
+    """The contrast of a BIDS suffix; FLAIR_to_T1w.nii.gz is no T1w image, though it ends like one."""
+    *others, suffix = image.name.split(".nii")[0].split("_")
+    if {known.lower() for known in CONTRAST_OF_SUFFIX} & {word.lower() for word in others}:
+        return None
+    return CONTRAST_OF_SUFFIX.get(suffix)
+
+
+def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, TargetCode]:
+    if isinstance(entry, Mapping) and "theta" in entry:
+        code = _to_code(entry, where, name)
+        return {code.contrast: code}
+    if not isinstance(entry, Mapping) or not entry:
+        raise InputError(f"{where} must hold codes by contrast, got {entry!r}")
+    codes = {}
+    for contrast, content in entry.items():
+        code = _to_code({"contrast": contrast} | content if isinstance(content, dict) else content, where, name)
+        if code.contrast != contrast:
+            raise InputError(f"{where}: the code under `{contrast}` must be of that contrast, it is of {code.contrast}")
+        codes[contrast] = code
+    return codes
+
+
+def _to_code(content: Any, where: str, name: str) -> TargetCode:
+    """Check and convert what JSON holds; errors begin with `where`."""
+    try:
+        if not isinstance(content, Mapping):
+            raise InputError(f"a code must be an object with {', '.join(_REQUIRED)}, got {content!r}")
+        refuse_unknown(content, (*_REQUIRED, *_OPTIONAL), "key")
+        missing = [key for key in _REQUIRED if key not in content]
+        if missing:
+            raise InputError(f"a code must have {', '.join(_REQUIRED)}, `{missing[0]}` is missing")
+        theta, eta = (tuple(v) if isinstance(v, list) else v for v in (content["theta"], content["eta"]))
+        optional = {key: content[key] for key in _OPTIONAL if key in content}
+        if optional.get("tone") is not None:
+            optional["tone"] = _to_curve(optional["tone"])
+        if isinstance(optional.get("levels"), list):
+            optional["levels"] = tuple(optional["levels"])
+        return TargetCode(content["contrast"], theta, eta, name=name, **optional)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _to_curve(content: Any) -> ToneCurve:
+    sides = ("made", "wanted")
+    if not isinstance(content, Mapping) or {*content} != {*sides}:
+        raise InputError(f"`tone` must be an object with {' and '.join(sides)}, got {content!r}")
+    if not all(isinstance(content[side], list) and all(map(_is_number, content[side])) for side in sides):
+        raise InputError(f"`tone` must hold lists of finite numbers, got {content!r}")
+    return ToneCurve(*(tuple(content[side]) for side in sides))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether JSON can hold it as a number and a float can too; NaN compares as False."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

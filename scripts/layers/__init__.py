@@ -1,0 +1,1 @@
+"""What the networks of more than one method are built of."""

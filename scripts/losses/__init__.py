@@ -1,1 +1,0 @@
-"""What training minimises: a loss gives its terms, unweighted, by name, and their weighted sum as `total`."""

@@ -1,0 +1,1 @@
+"""The methods, a folder each; base.py is what all of them have in common."""

@@ -1,0 +1,1 @@
+"""Methods without training, to compare with."""

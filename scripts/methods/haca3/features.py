@@ -1,0 +1,88 @@
+"""What the encoders say about each slice of each source, as numbers and as a table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...base.contrasts import CONTRASTS
+from .plane_pass import PlanePass
+
+
+@dataclass(frozen=True)
+class SliceFeatures:
+    """One row for each source in each slice in which some source shows foreground.
+
+    `orientation` names the plane of each of the R rows, `index` the voxel along the axis that is sliced, `channel` the
+    source; `code` is (R, theta + eta). `area` counts the source's foreground pixels: a code of none says nothing.
+    `visible` counts the pixels of the output, over which `share` is the source's mean attention; nan without a target.
+    """
+
+    orientation: tuple[str, ...]
+    index: Tensor
+    channel: Tensor
+    code: Tensor
+    area: Tensor
+    visible: Tensor
+    share: Tensor
+    theta: int
+
+    @property
+    def severity(self) -> Tensor:
+        """Artifact severity of each row: the norm of eta."""
+        return self.code[:, self.theta :].norm(dim=1)
+
+    def of_volumes(self) -> dict[str, dict[str, list[float] | float]]:
+        """Means over the slices of each source: of codes weighted by `area`, of attention by `visible`."""
+        summary: dict[str, dict[str, list[float] | float]] = {}
+        for channel in self.channel.unique().tolist():
+            rows = self.channel == channel
+            weight = self.area[rows] / self.area[rows].sum()
+            code = (self.code[rows] * weight.unsqueeze(1)).sum(0)
+            summary[CONTRASTS[channel]] = {
+                "theta": code[: self.theta].tolist(),
+                "eta": code[self.theta :].tolist(),
+                "severity": float((self.severity[rows] * weight).sum()),
+                "attention": float((self.share[rows] * self.visible[rows]).sum() / self.visible[rows].sum()),
+            }
+        return summary
+
+
+def features_table(features: Mapping[str, SliceFeatures]) -> tuple[list[str], list[list[str]]]:
+    """Column names and rows, in the order planes, slices, sources; `features` of one subject, by target contrast."""
+    one = next(iter(features.values()))
+    names = [f"theta{i + 1}" for i in range(one.theta)]
+    names += [f"eta{i + 1}" for i in range(one.code.shape[1] - one.theta)]
+    decoded = {contrast: each.share for contrast, each in features.items() if not each.share.isnan().any()}
+    shares = [f"attention_{contrast}" for contrast in decoded]
+    header = ["orientation", "slice", "source", "area", "visible", *names, "severity", *shares]
+    numbers = torch.cat([one.code, torch.stack([one.severity, *decoded.values()], dim=1)], dim=1).tolist()
+    counts = torch.stack([one.index, one.channel, one.area, one.visible], dim=1).tolist()
+    rows = [
+        [orientation, str(index), CONTRASTS[channel], str(area), str(visible), *(f"{value:.6g}" for value in values)]
+        for orientation, (index, channel, area, visible), values in zip(one.orientation, counts, numbers, strict=True)
+    ]
+    return header, rows
+
+
+def slice_features(
+    passes: Sequence[PlanePass], channels: Tensor, theta: int, target: int | None = None
+) -> SliceFeatures:
+    """The features of all covered slices of all passes; the attention is that of the target at index `target`."""
+    orientation: list[str] = []
+    parts: list[tuple[Tensor, ...]] = []
+    for plane in passes:
+        slices, sources = plane.covered, len(channels)
+        shares = plane.codes.new_full((len(slices), sources), torch.nan)
+        if target is not None:
+            shares = plane.shares[target, slices]
+        index = slices.unsqueeze(1).expand(-1, sources)
+        channel = channels.expand(len(slices), -1)
+        visible = plane.visible[slices].unsqueeze(1).expand(-1, sources)
+        parts.append((index, channel, plane.codes[slices], plane.areas[slices], visible, shares))
+        orientation += [plane.orientation] * index.numel()
+    index, channel, code, area, visible, share = (
+        torch.cat([rows.flatten(0, 1) for rows in column]).cpu() for column in zip(*parts, strict=True)
+    )
+    return SliceFeatures(tuple(orientation), index, channel, code, area, visible, share, theta)

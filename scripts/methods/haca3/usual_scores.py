@@ -1,0 +1,25 @@
+"""Which artifact scores are usual: those of images without artifacts differ by contrast."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ...jobs.targets import read_named_targets
+
+
+def usual_scores(
+    named_targets: Path | str | None, weights: str, head: bool, contrasts: Collection[str]
+) -> dict[str, float]:
+    """Of each contrast the mean score of the named targets, those of heads or of brains alone.
+
+    Empty where one of the contrasts has no named target that these `weights` made, since scores are only compared with
+    each other.
+    """
+    targets = [] if named_targets is None else list(read_named_targets(named_targets).values())
+    found: dict[str, list[float]] = {contrast: [] for contrast in contrasts}
+    for target in targets:
+        for contrast, code in target.items():
+            if contrast in found and code.weights == weights and code.head == head:
+                found[contrast].append(float(np.linalg.norm(code.eta)))
+    return {contrast: float(np.mean(scores)) for contrast, scores in found.items()} if all(found.values()) else {}

@@ -1,0 +1,1 @@
+"""MISPEL; see README.md for the paper's symbols and equations."""

@@ -1,1 +1,0 @@
-"""The methods' networks, one file for each."""

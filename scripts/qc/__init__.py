@@ -1,0 +1,1 @@
+"""The quality control report, a page for each subject."""

@@ -1,0 +1,174 @@
+"""The QC report of a run: a page for every job, its figures, and a page for the cohort.
+
+Pages stand alone and open from disk. They hold no times, so that the same inputs give the same bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.output_folder import describe
+from ..base.weights import file_sha256
+from ..base.whole_file import refuse_full_or_read_only, whole_file
+from ..harmonize.subjects import Subject
+from ..harmonize.targets import PreparedTarget, TargetPreparation
+from ..images.volumes import write_text
+from ..inferers.harmonization import Harmonized
+from ..jobs.jobs import Job
+from ..jobs.naming import sidecar_path
+from .anatomy import Segmenter
+from .codes import Codes, read_codes
+from .cohort_page import cohort_page
+from .comparison import Comparison
+from .figures import LABELS
+from .names import INDEX, ReportNames
+from .niivue import NiiVue, find_niivue
+from .origin import read_origin
+from .page import subject_page
+from .part import Figures, Look, Part
+from .part_maker import PartMaker
+from .planes import Box
+from .png import encode_png
+from .probe import probe_features
+from .sections import SECTIONS
+from .summaries import Summary, read_made_from, read_summaries, write_summaries
+from .verdicts import Limits
+from .viewer import embed
+
+
+@dataclass
+class QcReport:
+    """Writes the report of each job under `folder`, the output folder, and at the end that of the cohort.
+
+    `targets` are those of the run; `named_targets`, a file, tell which artifact scores are usual. The viewer of a page
+    takes at most `viewer_megabytes`, 0 for none. A `segmenter` adds the volumes of brain regions. An image is an
+    outlier of its cohort beyond `outlier` robust standard deviations.
+    """
+
+    folder: str | Path
+    targets: TargetPreparation
+    sections: Sequence[str] = tuple(SECTIONS)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    look: Mapping[str, Any] = field(default_factory=dict)
+    viewer_megabytes: float = 10.0
+    segmenter: Segmenter | None = None
+    outlier: float = 3.5
+    named_targets: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.sections) - set(SECTIONS))
+        if unknown:
+            raise InputError(f"`sections` must be among {', '.join(SECTIONS)}, got {unknown}")
+        if self.viewer_megabytes < 0:
+            raise InputError(f"`viewer_megabytes` must not be negative, got {self.viewer_megabytes}")
+        self._niivue: NiiVue | None = find_niivue() if self.viewer_megabytes > 0 else None
+        self._make_part = PartMaker(
+            self.targets, self.named_targets, self.segmenter, Limits(**self.limits), Look(**self.look)
+        )
+
+    def is_done(self, job: Job, outputs: Sequence[Path]) -> bool:
+        """Whether an earlier run left the report of these outputs."""
+        names = ReportNames(Path(str(self.folder)), job)
+        return names.page.is_file() and read_made_from(names.summary) == self._hash(_read_sidecars(outputs))
+
+    def read_codes(
+        self, subject: Subject, targets: Sequence[PreparedTarget], results: Sequence[Harmonized]
+    ) -> list[Codes]:
+        """What of the report takes the network."""
+        pairs = zip(targets, results, strict=True)
+        return [read_codes(self.targets, subject, target, result) for target, result in pairs]
+
+    def write(
+        self,
+        subject: Subject,
+        targets: Sequence[PreparedTarget],
+        results: Sequence[Harmonized],
+        codes: Sequence[Codes],
+        outputs: Sequence[Path],
+    ) -> Path:
+        """Write the report of one job, whose `outputs` lie on disk with their sidecars; say where."""
+        names, sidecars = ReportNames(Path(str(self.folder)), subject.job), _read_sidecars(outputs)
+        parts = [
+            self._make_part(subject, target, result, own, sidecars[target.contrast])
+            for target, result, own in zip(targets, results, codes, strict=True)
+        ]
+        figures = Figures(lambda name, contrast: names.relative(names.figure(name, contrast)))
+        viewer = None
+        if self._niivue is not None:
+            viewer = embed(self._niivue, _volumes(parts), self.viewer_megabytes * 1e6)
+        page = subject_page(subject.job.name, parts, self.sections, figures, viewer, INDEX)
+        with refuse_full_or_read_only(names.page, "report"):
+            for (name, contrast), content in figures.drawn.items():
+                write_text(names.figure(name, contrast), content)
+            for part in parts:
+                with whole_file(names.figure("thumbnail", part.contrast, "png")) as partial:
+                    partial.write_bytes(encode_png(part.thumbnail))
+            write_text(names.page, page)
+            summaries = [_summarize(names, subject, part) for part in parts]
+            write_summaries(names.summary, self._hash(sidecars), summaries)
+        return names.page
+
+    def finish(self) -> None:
+        """Write the cohort's page from what all jobs left, those of earlier runs included."""
+        index = Path(str(self.folder)) / INDEX
+        if summaries := read_summaries(index.parent):
+            with refuse_full_or_read_only(index, "report"):
+                write_text(index, cohort_page(summaries, self.outlier))
+
+    def _hash(self, sidecars: Mapping[str, Any]) -> str:
+        """Of all that decides the report, the package that brings the viewer and the named targets included."""
+        names = ("sections", "limits", "look", "viewer_megabytes", "segmenter")
+        settings = [describe(getattr(self, name)) for name in names]
+        settings.append(self._niivue.package if self._niivue else None)
+        named_targets = Path(self.named_targets or "")
+        settings.append(file_sha256(named_targets) if named_targets.is_file() else None)
+        return hashlib.sha256(json.dumps([sidecars, settings], sort_keys=True).encode()).hexdigest()
+
+
+def _read_sidecars(outputs: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """By the contrast of the target; all outputs of one have the same."""
+    sidecars = (json.loads(sidecar_path(path).read_text(encoding="utf-8")) for path in outputs)
+    return {sidecar["Target"]["contrast"]: sidecar for sidecar in sidecars}
+
+
+def _summarize(names: ReportNames, subject: Subject, part: Part) -> Summary:
+    origin = read_origin(subject.images[part.sidecar["Reference"]].path)
+    site = subject.job.site or origin.site
+    return Summary(
+        name=subject.job.name,
+        subject=subject.job.subject,
+        contrast=part.contrast,
+        site=site,
+        scanner=origin.scanner,
+        page=names.relative(names.page),
+        thumbnail=names.relative(names.figure("thumbnail", part.contrast, "png")),
+        random=part.random,
+        values=part.values,
+        codes=part.codes,
+        probe=probe_features(part.comparison) if site else {},
+        concerns=part.concerns,
+    )
+
+
+def _volumes(parts: Sequence[Part]) -> dict[str, tuple[np.ndarray, Box]]:
+    """What the viewer offers: every source once, targets and harmonized images."""
+    offered: dict[str, tuple[np.ndarray, Box]] = {}
+    for part in parts:
+        offered |= _labelled(part.comparison, offered)
+    return dict(sorted(offered.items(), key=lambda item: ("source", "target", "harmonized").index(item[0].split()[0])))
+
+
+def _labelled(comparison: Comparison, offered: Mapping[str, Any]) -> dict[str, tuple[np.ndarray, Box]]:
+    own = f"source {LABELS[comparison.contrast]}"
+    sources = {f"source {LABELS[name]}": volume for name, volume in comparison.sources.items()}
+    volumes = {label: volume for label, volume in sources.items() if label == own or label not in offered}
+    if comparison.target is not None:
+        volumes[f"target {LABELS[comparison.contrast]}"] = comparison.target
+    volumes[f"harmonized {LABELS[comparison.contrast]}"] = comparison.harmonized
+    return {label: (volume, comparison.box) for label, volume in volumes.items()}

@@ -1,1 +1,0 @@
-"""The QC report: a page for every subject, one for the cohort, and their figures; see `report.py`."""

@@ -1,0 +1,151 @@
+"""A site of the cohort as the target of all."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.transforms import Compose
+
+from scripts.base.errors import InputError
+from scripts.harmonize.model_weights import ModelWeights
+from scripts.harmonize.site_targets import SiteTargets
+from scripts.harmonize.targets import PreparedTarget, TargetPreparation, mean_code
+from scripts.jobs.jobs import Job
+from scripts.jobs.targets import SiteTarget, TargetCode, read_target_code
+from scripts.methods.classical.nyul import NyulMatching
+from scripts.methods.haca3.levels import LevelCalibration
+from scripts.preprocessing.intensity_scale import ScaleByPercentiled
+
+from .tiny_subjects import narrow_network, write_ball
+
+
+def prepared(*code: float, scale: float | None = None) -> PreparedTarget:
+    return PreparedTarget("t1w", torch.tensor([code], dtype=torch.float32), scale, {})
+
+
+def test_a_mean_code_is_the_mean_of_codes_and_of_known_scales():
+    targets = [prepared(1, 2, 3, 4, scale=100), prepared(2, 4, 5, 8, scale=300), prepared(0, 0, 1, 0)]
+    assert mean_code(targets, 2, "three", "w", "site:A") == TargetCode(
+        "t1w", (1, 2), (3, 4), scale=200, origin="three", weights="w", name="site:A"
+    )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people of site A look alike, two of site B do not; of site C there is one."""
+    folder = tmp_path_factory.mktemp("images")
+    for name, seed, gain in (("a1", 1, 100), ("a2", 1, 100), ("b1", 2, 100), ("b2", 3, 700), ("c1", 4, 100)):
+        write_ball(folder / f"{name}.nii.gz", seed=seed, gain=gain)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def cohort(folder: Path, target: str | None) -> list[Job]:
+    names = ("b1", "a1", "c1", "b2", "a2")
+    return [
+        Job(f"sub-{name}", None, None, {"t1w": folder / f"{name}.nii.gz"}, {"t1w": SiteTarget(target)}, name[0].upper())
+        for name in names
+    ]
+
+
+def site_targets(jobs: Sequence[Job], folder: Path, **changes: Any) -> SiteTargets:
+    network = changes.pop("network", narrow_network())
+    weights = ModelWeights([network] if isinstance(network, torch.nn.Module) else [], random=True)
+    weights.load()
+    preparation = TargetPreparation(network, Compose([ScaleByPercentiled(percentile=99.999)]), weights)
+    return SiteTargets(
+        jobs, **{"network": network, "preparation": preparation, "folder": folder, "fewest_images": 2, **changes}
+    )
+
+
+def test_the_steadiest_site_is_the_target_of_all(images, out, caplog):
+    caplog.set_level(logging.INFO, "scripts")
+    jobs = cohort(images, None)
+    sites = site_targets(jobs, out)
+    one, two = (job.targets["t1w"] for job in sites.resolve(jobs[1:3]))
+    assert isinstance(one, TargetCode) and one == two
+    alone = sites.preparation(images / "a1.nii.gz", "t1w")
+    np.testing.assert_allclose([*one.theta, *one.eta], alone.code[0].tolist(), rtol=1e-6)
+    assert one.scale == pytest.approx(alone.scale)
+    assert (one.name, one.origin, one.weights) == ("site:A", "mean of 2 images of site A", "random-0")
+    stored = read_target_code(out / "target-A_T1w.json")
+    assert (stored.theta, stored.eta, stored.scale) == (one.theta, one.eta, one.scale)
+    said = "\n".join(caplog.messages)
+    assert "site A: images {'t1w': 2}, variability of theta 0.0" in said
+    assert "site C: images {'t1w': 1}, variability of theta not taken" in said
+    assert said.endswith("the target of t1w is the mean of 2 images of site A")
+
+
+def test_a_named_site_is_the_target_and_people_who_are_not_in_the_run_count_too(images, out):
+    jobs = cohort(images, "B")
+    sites = site_targets(jobs, out)
+    (job,) = sites.resolve(jobs[:1])
+    codes = [sites.preparation(images / f"{name}.nii.gz", "t1w").code[0].numpy() for name in ("b1", "b2")]
+    target = job.targets["t1w"]
+    assert isinstance(target, TargetCode)
+    np.testing.assert_allclose([*target.theta, *target.eta], np.mean(codes, axis=0), rtol=1e-5)
+
+
+def test_what_cannot_be_read_is_left_out(images, out, tmp_path, caplog):
+    jobs = cohort(images, "B")
+    jobs[3].sources["t1w"] = tmp_path / "absent.nii.gz"
+    (job,) = site_targets(jobs, out).resolve(jobs[:1])
+    assert isinstance(job.targets["t1w"], TargetCode)
+    assert job.targets["t1w"].origin == "mean of 1 images of site B"
+    words = f"site B is judged without sub-b2: image file {tmp_path / 'absent.nii.gz'} does not exist"
+    assert words in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("target", "changes", "words"),
+    [
+        (
+            "D",
+            {},
+            "target `site:D` must be a site with t1w images that can be read; sites with such images are A, B, C",
+        ),
+        (
+            None,
+            {"fewest_images": 3},
+            "target `auto` needs a site with at least 3 people who have each of t1w; sites are A, B, C",
+        ),
+        ("A", {"network": NyulMatching()}, "a site as the target needs a method with codes, .* is NyulMatching"),
+    ],
+)
+def test_a_site_that_cannot_be_the_target_is_refused(images, out, target, changes, words):
+    jobs = cohort(images, target)
+    with pytest.raises(InputError, match=words):
+        site_targets(jobs, out, **changes).resolve(jobs)
+
+
+def test_a_site_of_one_image_cannot_be_the_steadiest(images, out):
+    with pytest.raises(InputError, match="`fewest_images` must be at least 2, since one image does not vary, got 1"):
+        site_targets(cohort(images, None), out, fewest_images=1)
+
+
+def test_jobs_with_other_targets_stay_as_they_are(images, out):
+    jobs = [Job("sub-1", None, None, {}, {"t1w": images / "a1.nii.gz"})]
+    assert site_targets(jobs, out, network=NyulMatching()).resolve(jobs) == jobs
+
+
+@pytest.mark.parametrize(("contrast", "levels"), [("flair", 5), ("t1w", None)])
+def test_a_site_has_levels_of_a_contrast_that_somebody_lacks(tmp_path, out, contrast, levels):
+    jobs = []
+    for name in ("p1", "p2"):
+        files = {s.lower(): write_ball(tmp_path / f"{name}_{s}.nii.gz", len(s)) for s in ("T1w", "FLAIR")}
+        jobs.append(Job(f"sub-{name}", None, None, files, {contrast: SiteTarget("A")}, "A"))
+    lacking = write_ball(tmp_path / "p3_T1w.nii.gz", 1)
+    jobs.append(Job("sub-p3", None, None, {"t1w": lacking}, {contrast: SiteTarget("A")}, "B"))
+    sites = site_targets(jobs, out)
+    sites.preparation.levels = LevelCalibration()
+    target = sites.resolve(jobs[2:])[0].targets[contrast]
+    assert isinstance(target, TargetCode)
+    assert (target.levels and len(target.levels)) == levels

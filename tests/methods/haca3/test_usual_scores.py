@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from scripts.images.volumes import write_json
+from scripts.methods.haca3.usual_scores import usual_scores
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Path:
+    def code(eta: list[float], head: bool, weights: str = "ours") -> dict[str, object]:
+        return {"theta": [0.0, 0.0], "eta": eta, "head": head, "weights": weights}
+
+    targets = {
+        "one": {"t1w": code([0.3, 0.4], False), "t2w": code([0.1, 0.0], False)},
+        "two": {"t1w": code([0.0, -0.7], False)},
+        "two_head": {"t1w": code([0.9, 0.0], True)},
+        "other": {"t1w": code([5.0, 0.0], False, weights="theirs"), "flair": code([1.0, 0.0], False, weights="theirs")},
+    }
+    write_json(tmp_path / "targets.json", targets)
+    return tmp_path / "targets.json"
+
+
+def test_usual_is_the_mean_of_the_targets_that_the_weights_made_of_the_same(named):
+    assert usual_scores(named, "ours", False, ["t1w"]) == pytest.approx({"t1w": 0.6})
+    assert usual_scores(named, "ours", False, ["t2w", "t1w"]) == pytest.approx({"t2w": 0.1, "t1w": 0.6})
+    assert usual_scores(named, "ours", True, ["t1w"]) == pytest.approx({"t1w": 0.9})
+
+
+def test_nothing_is_usual_where_one_contrast_is_not_known(named, tmp_path):
+    assert usual_scores(named, "ours", False, ["t1w", "flair"]) == {}
+    assert usual_scores(named, "ours", True, ["t1w", "t2w"]) == {}
+    assert usual_scores(tmp_path / "missing.json", "ours", False, ["t1w"]) == {}
+    assert usual_scores(None, "ours", False, ["t1w"]) == {}
