@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError
-from ..evaluation.ssim import windowed_ssim
-from ..images.volumes import write_json
+from ..base.text_files import write_json
+from ..metrics.ssim import windowed_ssim
 from .calibration import Calibration, Curve, load_calibration
 from .degrade import apply_artifact, draw_artifact
 from .kinds import KINDS, build_kind

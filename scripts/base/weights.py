@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..layers.modulated_unet import ModulatedConv, ModulatedUNet
-from ..methods.mispel.network import EmbeddingUNet, LinearDecoder
 from .errors import InputError
 from .whole_file import whole_file
 
@@ -56,7 +54,7 @@ def save_weights(state: Mapping[str, Any], path: Path | str) -> str:
 def seed_weights(network: nn.Module, seed: int) -> None:
     """Fill `network` with random weights for a demonstration; the same seed gives the same ones.
 
-    Variances are He's, so that contrast survives the layers.
+    Variances are He's, so that contrast survives the layers. A module that needs other ones has `finish_seeding`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -68,16 +66,10 @@ def seed_weights(network: nn.Module, seed: int) -> None:
             if isinstance(module, nn.Conv2d | nn.Conv3d) and module.out_channels == 1 and module.bias is not None:
                 # A layer that makes an image ends in a ReLU, which should not leave it black.
                 nn.init.ones_(module.bias)
-            if isinstance(module, LinearDecoder):
-                nn.init.constant_(module.gamma, 1 / len(module.gamma))
-            if isinstance(module, EmbeddingUNet) and module.head.bias is not None:
-                nn.init.ones_(module.head.bias)
         for module in network.modules():
-            if isinstance(module, ModulatedConv):
-                # As strong as the features, scales would multiply from layer to layer.
-                module.modulation.weight.data *= 0.1
-            if isinstance(module, ModulatedUNet):
-                module.brightness.weight.data *= 0.1
+            finish = getattr(module, "finish_seeding", None)
+            if callable(finish):
+                finish()
 
 
 def read_checkpoint(path: Path | str) -> Any:

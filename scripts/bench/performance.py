@@ -23,9 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..base.contrasts import BIDS_SUFFIX
 from ..base.markdown_table import markdown_table
+from ..base.text_files import write_text
 from ..images.nifti import write_on_working_grid
 from ..images.orientations import ORIENTATIONS
-from ..images.volumes import write_text
 from ..inferers.precision import PRECISIONS
 from ..methods.haca3.attention import CodeAttention, ForegroundAttention
 from ..methods.haca3.fusion_net import FusionNet

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
 from ..base.markdown_table import markdown_table
-from ..evaluation.image import psnr
-from ..evaluation.ssim import windowed_ssim
 from ..evaluation.work import ImageMetric
 from ..experiments.similarity import measure_inside
+from ..metrics.image import psnr
+from ..metrics.ssim import windowed_ssim
 from ..training.slice_stream import Scan
 from .performance import BUNDLE, describe_machine, write_section
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.markdown_table import markdown_table
-from ..images.volumes import write_text
+from ..base.text_files import write_text
 
 BUNDLE = Path(__file__).parents[2]
 WORDS = BUNDLE / "docs" / "configuration_words.json"

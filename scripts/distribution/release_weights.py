@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError
+from ..base.text_files import write_json
 from ..base.weights import file_sha256, read_checkpoint, save_weights
-from ..images.volumes import write_json
 from ..training.checkpoints import PROVENANCE_FILE
 
 MODEL_CARD = "model.json"

@@ -14,17 +14,18 @@ from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.output_folder import describe, generated_by, whole_folder
 from ..base.regions import REGIONS
+from ..base.text_files import write_json
 from ..base.worker_pool import WorkerPool
 from ..images.cohort import output_path, read_cohort
-from ..images.volumes import read_volume, write_json
+from ..images.volumes import read_volume
 from ..jobs.selection import chosen_labels
+from ..metrics.site_probe import learnable_sites
 from .checks import VoxelCheck, check_choice, check_headers, check_methods
 from .examples import draw_examples
 from .measurements import FEATURE, TRUTH, UNHARMONIZED, Measurement, PairMeasurement, write_rows
 from .pair_work import PairMeasurer, PairMeasures, TissueMaps, group_pairs
 from .plan import Candidate, Plan
 from .report import EvaluationReport
-from .site_probe import learnable_sites
 from .work import ImageMeasurer, ImageMetric, Scaling, Segmentation, Segmenter, measure_overlap, measure_volumes
 
 TABLES = ("images", "regions", "site_probe", "pairs")

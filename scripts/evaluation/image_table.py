@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
+from ..metrics.statistics import benjamini_hochberg, bonferroni, paired_wilcoxon
 from .measurements import RESCAN, UNHARMONIZED, Measurement
-from .statistics import benjamini_hochberg, bonferroni, paired_wilcoxon
 
 
 @dataclass(frozen=True)

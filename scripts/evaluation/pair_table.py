@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
+from ..metrics.statistics import paired_t_test
 from .measurements import UNHARMONIZED, PairMeasurement
-from .statistics import paired_t_test
 
 # What is tabulated, whether more is better, decimals.
 _SECTIONS = {

@@ -8,12 +8,12 @@ import numpy as np
 
 from ..images.cohort import output_path
 from ..images.volumes import read_volume, write_volume
+from ..metrics.ssim import Similarity
+from ..metrics.tissues import TissueLabels
+from ..metrics.volumes import dice, region_volumes
 from .checks import bounding_box, read_mask
 from .measurements import RESCAN, PairMeasurement
 from .plan import Candidate, Comparison
-from .ssim import Similarity
-from .tissues import TissueLabels
-from .volumes import dice, region_volumes
 from .work import ImageMetric, Scaling
 
 

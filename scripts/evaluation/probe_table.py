@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.markdown_table import format_mean, markdown_table
+from ..metrics.site_probe import ProbeResult
 from .measurements import FEATURE, Measurement
-from .site_probe import ProbeResult
 
 Probe = Callable[[np.ndarray, Sequence[str], Sequence[str]], ProbeResult]
 

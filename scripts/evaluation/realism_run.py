@@ -11,12 +11,13 @@ from scipy.ndimage import affine_transform
 
 from ..base.errors import InputError
 from ..base.output_folder import describe, generated_by, whole_folder
-from ..images.volumes import read_volume, write_json
-from ..phantom.cohort import derive_seed
+from ..base.seeds import derive_seed
+from ..base.text_files import write_json
+from ..images.volumes import read_volume
+from ..metrics.realism import Appearance, appearances, histogram_distance
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import SEQUENCES, Protocol, Scanner
 from .measurements import write_rows
-from .realism import Appearance, appearances, histogram_distance
 from .realism_report import (
     HISTOGRAM_DISTANCE,
     PHANTOM,

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
+from ..metrics.mixed_model import intraclass_correlation
+from ..metrics.statistics import benjamini_hochberg, paired_wilcoxon
+from ..metrics.volumes import anatomy_preservation, coefficient_of_variation
 from .measurements import RESCAN, TRUTH, UNHARMONIZED, Measurement
-from .mixed_model import intraclass_correlation
-from .statistics import benjamini_hochberg, paired_wilcoxon
-from .volumes import anatomy_preservation, coefficient_of_variation
 
 _Values = dict[tuple[str, str], float]  # one value per subject and session
 _Table = Mapping[tuple[str, str], _Values]  # per method and region

@@ -11,13 +11,13 @@ from monai.transforms.utils import generate_spatial_bounding_box
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..methods.classical.baseline import Baseline
+from ..metrics.image import psnr
+from ..metrics.scaling import divide_by_percentile
+from ..metrics.ssim import windowed_ssim
 from ..phantom.cohort import Cohort, VisitPlan, draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, load_ranges
-from .image import psnr
 from .realism_report import MATCHED, RESCAN, UNHARMONIZED, PairNumber
-from .scaling import divide_by_percentile
-from .ssim import windowed_ssim
 
 
 @dataclass(frozen=True)

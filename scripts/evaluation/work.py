@@ -9,11 +9,11 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.regions import REGIONS
 from ..images.volumes import read_volume, write_volume
+from ..metrics.ssim import Similarity
+from ..metrics.volumes import dice, region_volumes
 from .checks import bounding_box, read_mask
 from .measurements import FEATURE, RESCAN, Measurement
 from .plan import Candidate, Comparison
-from .ssim import Similarity
-from .volumes import dice, region_volumes
 
 Scaling = Callable[[np.ndarray, np.ndarray], np.ndarray]
 ImageMetric = Callable[[np.ndarray, np.ndarray, np.ndarray], float | Similarity[float]]

@@ -14,12 +14,12 @@ from ..artifacts.degrade import apply_artifact, draw_artifact
 from ..artifacts.kinds import KINDS
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.seeds import derive_seed
 from ..evaluation.work import ImageMetric
 from ..methods.haca3.attention import ForegroundAttention
 from ..methods.haca3.network import Haca3
 from ..methods.haca3.tone import ToneCalibration
 from ..methods.haca3.triplanar import TriPlanarInferer
-from ..phantom.cohort import derive_seed
 from ..training.slice_stream import check_whole
 from .ablation_table import (
     ACQUIRED,

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
-from ..evaluation.ssim import windowed_ssim
 from ..methods.haca3.triplets import ArtifactTripletd
 from ..methods.haca3.usual_scores import usual_scores
+from ..metrics.ssim import windowed_ssim
 from ..training.slice_stream import Sample, check_whole
 from .artifact_score_table import ScoreRow, artifact_score_markdown
 from .experiment import Experiment

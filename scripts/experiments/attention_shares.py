@@ -12,8 +12,8 @@ from ..artifacts.calibration import load_calibration
 from ..artifacts.degrade import apply_artifact, draw_artifact
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.seeds import derive_seed
 from ..methods.haca3.network import Haca3
-from ..phantom.cohort import derive_seed
 from ..training.slice_stream import ScanSlices, check_whole
 from .attention_table import CLEAN, ShareRow, attention_markdown
 from .experiment import Experiment

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ..base.errors import InputError
 from ..base.output_folder import describe, generated_by, refuse_foreign
 from ..base.progress import Progress
+from ..base.text_files import write_json, write_text
 from ..base.weights import state_sha256
 from ..base.whole_file import remove_left_behind, whole_file
 from ..evaluation.measurements import write_rows
 from ..harmonize.model_weights import ModelWeights
-from ..images.volumes import write_json, write_text
 from ..methods.haca3.network import Haca3
 from ..training.phantom_slices import PhantomSlices
 from ..training.slice_stream import Scan

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
-from ..evaluation.statistics import bonferroni, paired_wilcoxon
+from ..metrics.statistics import bonferroni, paired_wilcoxon
 
 # Methods: what was acquired, HACA3+ before sources are cropped, both after.
 UNHARMONIZED, FULL, HACA3_PLUS, HACA3 = "unharmonized, full", "HACA3+, full", "HACA3+, cropped", "HACA3, cropped"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
-from ..evaluation.statistics import bonferroni, paired_wilcoxon
+from ..metrics.statistics import bonferroni, paired_wilcoxon
 
 # The value of each subject.
 Values = Mapping[str, float]

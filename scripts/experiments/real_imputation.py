@@ -16,12 +16,12 @@ from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.markdown_table import markdown_table
 from ..base.progress import Progress
+from ..base.text_files import write_json, write_text
 from ..evaluation.work import ImageMetric
 from ..harmonize.model_weights import ModelWeights
 from ..images.nifti import read_image
 from ..images.resampling import to_working_grid
 from ..images.sources import read_sources
-from ..images.volumes import write_json, write_text
 from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
 from .whole_method import WholeMethod

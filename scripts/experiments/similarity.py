@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from monai.transforms.utils import generate_spatial_bounding_box
 from torch import Tensor
 
-from ..evaluation.ssim import Similarity
 from ..evaluation.work import ImageMetric
+from ..metrics.ssim import Similarity
 
 
 def measure_inside(

@@ -17,8 +17,8 @@ from ..base.errors import InputError
 from ..base.one_behind import OneBehind
 from ..base.output_folder import describe
 from ..base.ranks import gather, own_rank
-from ..images.brain_mask import brain_masks_by_image
 from ..inferers.harmonization import HarmonizationInferer, Harmonized
+from ..jobs.brain_masks import brain_masks_by_image
 from ..jobs.jobs import Job
 from ..methods.haca3.redrawings import harmonize_and_redraw
 from ..qc.report import QcReport

@@ -9,8 +9,8 @@ from typing import Any
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.progress import Progress
+from ..base.text_files import write_json
 from ..images.cohort import read_cohort
-from ..images.volumes import write_json
 from ..jobs.targets import code_content, read_named_targets
 from ..methods.haca3.network import Haca3
 from .model_weights import ModelWeights

@@ -16,12 +16,12 @@ from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.folder_lock import LOCK_PREFIX, hold_part
 from ..base.output_folder import generated_by, refuse_foreign
+from ..base.text_files import write_json, write_text
 from ..base.whole_file import refuse_full_or_read_only, remove_left_behind
 from ..images.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from ..images.nifti import image_sha256, write_like, write_on_working_grid
 from ..images.resampling import IDENTITY, NativeResult, to_native_grid
 from ..images.sources import choose_reference
-from ..images.volumes import write_json, write_text
 from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import Job
 from ..jobs.naming import BIDS_IGNORED, GRID_SPACE, OutputNames, sidecar_path

@@ -1,16 +1,13 @@
-"""A visit's brain mask: where it lies, and what of the sources it leaves."""
+"""A visit's brain mask, and what of the sources it leaves."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..base.arguments import as_path, as_text
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
-from ..jobs.jobs import Job
 from .nifti import NativeImage, read_nifti
 from .resampling import IDENTITY, to_working_grid
 
@@ -45,23 +42,6 @@ def read_brain_mask(path: Path, images: Mapping[str, NativeImage]) -> BrainMask:
             return BrainMask(mask, contrast)
     grids = "; ".join(f"{contrast} {_grid(image)}" for contrast, image in images.items())
     raise InputError(f"brain mask {path} must lie on the grid of a source, it has {_grid(mask)}; sources: {grids}")
-
-
-def choose_brain_masks(jobs: Sequence[Job], brain_mask: Any) -> list[Job]:
-    """Each job with the mask that `brain_mask` names, `{subject}` and `{session}` being its own, unless it has one."""
-    if brain_mask is None:
-        return list(jobs)
-    text = as_text(brain_mask, "brain_mask")
-    return [job if job.brain_mask is not None else replace(job, brain_mask=_path_for(job, text)) for job in jobs]
-
-
-def brain_masks_by_image(jobs: Sequence[Job]) -> dict[Path, Path]:
-    """The mask of every source that has one."""
-    return {path: job.brain_mask for job in jobs if job.brain_mask is not None for path in job.sources.values()}
-
-
-def _path_for(job: Job, text: str) -> Path:
-    return as_path(text.replace("{subject}", job.subject).replace("{session}", job.session or ""))
 
 
 def _grid(image: NativeImage) -> str:

@@ -23,6 +23,8 @@ _LAYOUT: dict[str, tuple[tuple[int, int, int], bool]] = {
     "sagittal": ((0, 2, 1), True),
 }
 ORIENTATIONS: tuple[str, ...] = tuple(_LAYOUT)
+# The plane from which the code of a target is read, whatever plane is decoded.
+TARGET_ORIENTATION = "coronal"
 
 
 def to_slices(volume: Tensor, orientation: str, field_of_view: int = 224) -> Tensor:

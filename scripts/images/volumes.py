@@ -1,13 +1,10 @@
 """NIfTI volumes in and out; a file appears under its final name only when it is whole."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
 
-from ..base.whole_file import whole_file
 from .grid import GRID_AFFINE
 from .nifti import read_nifti, save_whole
 
@@ -23,14 +20,3 @@ def write_volume(path: Path | str, voxels: np.ndarray, affine: np.ndarray = GRID
     image = nibabel.Nifti1Image(voxels, affine)
     image.header.set_xyzt_units("mm", "sec")
     save_whole(Path(path), image)
-
-
-def write_json(path: Path | str, content: dict[str, Any]) -> None:
-    """Write a JSON file."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def write_text(path: Path | str, content: str) -> None:
-    """Write a text file."""
-    with whole_file(Path(path)) as partial:
-        partial.write_text(content, encoding="utf-8")

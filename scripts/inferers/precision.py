@@ -8,11 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import InputError
-from ..methods.haca3.network import Haca3
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-# Where nearly all the work is. The contrast encoder, the attention and the fused logits stay in single precision.
-HEAVY = ("anatomy_encoder", "artifact_encoder", "decoder")
 
 
 class InPrecision(nn.Module):
@@ -35,6 +32,8 @@ class InPrecision(nn.Module):
 class NetworkPreparation:
     """Gives the network itself in fp32, else a copy whose heavy parts run in `precision`, and compiled if asked for.
 
+    The network's `HEAVY` names these parts.
+
     The copy is kept until the network's weights or device change, since compiling takes as long as a volume.
     """
 
@@ -43,11 +42,11 @@ class NetworkPreparation:
             raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}")
         self.precision = precision
         self.compiled = compiled
-        self._network: Haca3 | None = None
+        self._network: nn.Module | None = None
         self._state: list[Any] = []
-        self._ready: Haca3 | None = None
+        self._ready: Any = None
 
-    def __call__(self, network: Haca3) -> Haca3:
+    def __call__(self, network: nn.Module) -> Any:
         """Prepare `network`."""
         # Else a GPU rounds single precision to 10 bits, and classes of the anatomy flip.
         torch.backends.cudnn.allow_tf32 = False
@@ -56,7 +55,7 @@ class NetworkPreparation:
         state = [(parameter.device, _version(parameter)) for parameter in network.parameters()]
         if self._ready is None or self._network is not network or state != self._state:
             self._network, self._state, self._ready = network, state, copy.deepcopy(network)
-            for name in HEAVY:
+            for name in self._ready.HEAVY:
                 setattr(self._ready, name, self._prepare(getattr(self._ready, name)))
         return self._ready
 

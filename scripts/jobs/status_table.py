@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..base.folder_lock import brief_lock
-from ..images.volumes import write_text
+from ..base.text_files import write_text
 from .jobs import Job
 
 STATUS_TABLE = "status.csv"

@@ -20,7 +20,7 @@ from typing import Any
 from ..base.arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
 from ..base.contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..base.errors import InputError
-from ..images.volumes import write_json
+from ..base.text_files import write_json
 from ..methods.haca3.tone import ToneCurve
 
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"

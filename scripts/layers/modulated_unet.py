@@ -27,6 +27,10 @@ class ModulatedConv(nn.Module):
         scale, shift = self.modulation(condition).unsqueeze(-1).unsqueeze(-1).chunk(2, dim=1)
         return self.activation(self.convolution(features) * (1 + scale) + shift)
 
+    def finish_seeding(self) -> None:
+        """As strong as the features, scales would multiply from layer to layer."""
+        self.modulation.weight.data *= 0.1
+
 
 class ModulatedPair(nn.Module):
     """Two of them, the second as wide as the first."""
@@ -80,3 +84,7 @@ class ModulatedUNet(nn.Module):
             1, keepdim=True
         )
         return self.head(features) + painted
+
+    def finish_seeding(self) -> None:
+        """What the contrast makes of a pixel by itself is a correction at first."""
+        self.brightness.weight.data *= 0.1

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.contrasts import BIDS_SUFFIX
-from ..images.volumes import write_json
+from ..base.text_files import write_json
 from .cohort import Cohort, SubjectPlan
 from .scanner import Scanner
 

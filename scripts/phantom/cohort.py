@@ -6,7 +6,6 @@ cohort visits the scanners of the population (`population.py`). The test cohorts
 name and one `scanner_seed`, so it is the same in every cohort, whatever the cohort's own seed, and no two are alike.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -17,6 +16,7 @@ import numpy as np
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.seeds import derive_seed
 from .population import ListedScanner, read_scanners, read_sites
 from .scanner import Scanner, draw_scanner, prescribe
 
@@ -88,11 +88,6 @@ class Cohort:
     def to_json(self) -> dict[str, Any]:
         """Return plain values that `json` can write."""
         return asdict(self)
-
-
-def derive_seed(*parts: object) -> int:
-    """Return a seed of 32 bits that depends on all the parts and on nothing else."""
-    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:4], "big")
 
 
 def draw_cohort(

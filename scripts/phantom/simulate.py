@@ -16,10 +16,11 @@ import torch
 
 from ..base.errors import InputError
 from ..base.output_folder import generated_by, whole_folder
+from ..base.text_files import write_json
 from ..base.worker_pool import WorkerPool
 from ..images.cohort import truth_path
 from ..images.grid import GRID_AFFINE
-from ..images.volumes import write_json, write_volume
+from ..images.volumes import write_volume
 from ..preprocessing.bias_correction import BiasCorrection
 from .bids import image_path, sidecar, write_dataset_files
 from .cohort import Cohort, SubjectPlan, VisitPlan, draw_cohort

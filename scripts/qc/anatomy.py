@@ -7,7 +7,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.regions import REGIONS
-from ..evaluation.volumes import region_volumes
+from ..metrics.volumes import region_volumes
 
 Segmenter = Callable[[np.ndarray], np.ndarray]
 
@@ -19,7 +19,7 @@ def tissue_segmenter(voxel_mm: int) -> Segmenter:
         raise InputError(
             f"`qc_volumes` needs the packages {' and '.join(missing)}: pip install -r requirements-evaluate.txt"
         )
-    from ..evaluation.segmentation import TissueSegmenter
+    from ..metrics.segmentation import TissueSegmenter
 
     return TissueSegmenter(voxel_mm=voxel_mm)
 

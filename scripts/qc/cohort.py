@@ -79,7 +79,7 @@ def probe_sites(summaries: Sequence[Summary], folds: int = 5) -> list[ProbeAccur
             "Not measured: no sites are known (`InstitutionName` in the sources' sidecars), or"
             " requirements-evaluate.txt is not installed."
         )
-    from ..evaluation.site_probe import site_accuracy
+    from ..metrics.site_probe import site_accuracy
 
     found = []
     for contrast in dict.fromkeys(summary.contrast for summary in with_features):

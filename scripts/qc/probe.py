@@ -8,8 +8,8 @@ from .comparison import Comparison
 def probe_features(comparison: Comparison) -> dict[str, list[float]]:
     """Brightness, sharpness and texture before and after; nothing where the packages for it are not installed."""
     try:
-        from ..evaluation.scaling import divide_by_percentile
-        from ..evaluation.site_probe import image_features
+        from ..metrics.scaling import divide_by_percentile
+        from ..metrics.site_probe import image_features
     except ImportError:
         return {}
     if comparison.before is None:

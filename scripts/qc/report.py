@@ -14,11 +14,11 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.output_folder import describe
+from ..base.text_files import write_text
 from ..base.weights import file_sha256
 from ..base.whole_file import refuse_full_or_read_only, whole_file
 from ..harmonize.subjects import Subject
 from ..harmonize.targets import PreparedTarget, TargetPreparation
-from ..images.volumes import write_text
 from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import Job
 from ..jobs.naming import sidecar_path

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..images.volumes import write_json
+from ..base.text_files import write_json
 from .names import SUMMARIES
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import InputError
-from ..images.volumes import write_text
+from ..base.text_files import write_text
 
 # ITK's world is LPS, NIfTI's RAS.
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

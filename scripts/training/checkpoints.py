@@ -14,8 +14,8 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..base.errors import InputError
+from ..base.text_files import write_json
 from ..base.weights import read_checkpoint, refuse_other_network, save_weights
-from ..images.volumes import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 
 from ..base.errors import InputError, find_cause
+from ..base.seeds import derive_seed
 from ..images.grid import GRID_SHAPE
 from ..images.sources import read_sources
-from ..methods.haca3.tissue import UNKNOWN
-from ..phantom.cohort import derive_seed
-from .slice_stream import Scan, ScanSlices, SliceStream
+from .slice_stream import UNKNOWN, Scan, ScanSlices, SliceStream
 from .visits import Visit
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError
-from ..phantom.cohort import derive_seed
+from ..base.seeds import derive_seed
 from .epochs import EpochDataset
 from .slice_stream import Sample, SliceStream, share_of_worker
 

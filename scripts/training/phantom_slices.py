@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
-from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, derive_seed, draw_cohort
+from ..base.seeds import derive_seed
+from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, Scanner, load_ranges
 from .slice_stream import Scan, ScanSlices, SliceStream, check_whole

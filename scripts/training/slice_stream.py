@@ -13,11 +13,13 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
-from ..images.orientations import ORIENTATIONS, cube_margins, frame, plane_view
-from ..methods.haca3.network import TARGET_ORIENTATION
-from ..phantom.cohort import derive_seed
+from ..base.seeds import derive_seed
+from ..images.orientations import ORIENTATIONS, TARGET_ORIENTATION, cube_margins, frame, plane_view
 
 Item = TypeVar("Item")
+
+# The tissue of a voxel where nobody knows it.
+UNKNOWN = -1
 Sample = dict[str, Any]
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..base.errors import InputError
+from ..base.seeds import derive_seed
 from ..inferers.precision import PRECISIONS
-from ..phantom.cohort import derive_seed
 
 
 class TrainingUpdate:

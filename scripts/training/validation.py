@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
 from torch import Tensor
 
-from ..evaluation.ssim import windowed_ssim
-from ..methods.haca3.network import Haca3
+from ..metrics.ssim import windowed_ssim
 
 
 class FixedBatches:
@@ -28,22 +26,6 @@ class FixedBatches:
         if not self.batches:
             self.batches = list(self.loader)
         return iter(self.batches)
-
-
-class HarmonizeSlices:
-    """An evaluator's iteration: the harmonized slices of a batch as `pred`, beside what the batch has."""
-
-    def __init__(self, network: Haca3) -> None:
-        self.network = network
-
-    def __call__(self, engine: Engine, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Harmonize `source` (B, 4, H, W) to the contrast and the scanner of `reference` (B, 1, H, W)."""
-        self.network.eval()
-        device = next(self.network.parameters()).device
-        with torch.inference_mode():
-            target = self.network.encode_code(batch["reference"].to(device))[:, 0]
-            image = self.network(batch["source"].to(device), target, batch["available"].to(device))
-        return {**batch, "pred": image.cpu()}
 
 
 class OutputMetric(Metric):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scripts.artifacts.calibration import Calibration, load_calibration
-from scripts.artifacts.clean_slices import template_slices
+from scripts.artifacts.template_slices import template_slices
 
 BUNDLE = Path(__file__).parents[2]
 

@@ -40,7 +40,7 @@ def test_command_makes_equal_severity_equal_loss_on_other_slices(tmp_path, monke
     file = tmp_path / "calibration.json"
     # Slices of the template and every second strength only: about a twentieth of the work.
     few = {name: content | {"strengths": content["strengths"][::-2][::-1]} for name, content in CONFIG["kinds"].items()}
-    target = {"_target_": "scripts.artifacts.clean_slices.template_slices", "field_of_view": 224}
+    target = {"_target_": "scripts.artifacts.template_slices.template_slices", "field_of_view": 224}
     monai.bundle.run(
         config_file="configs/calibrate_artifacts.json",
         output_file=str(file),

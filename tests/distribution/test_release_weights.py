@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from scripts.base.errors import InputError
+from scripts.base.text_files import write_json
 from scripts.base.weights import load_weights, save_weights
 from scripts.distribution.release_weights import WeightsRelease
-from scripts.images.volumes import write_json
 
 
 def line(weight: float) -> nn.Linear:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from scripts.evaluation.measurements import PairMeasurement, read_pair_measurements
-from scripts.evaluation.scaling import divide_by_percentile
-from scripts.evaluation.ssim import windowed_ssim
 from scripts.images.cohort import read_cohort
 from scripts.images.volumes import read_volume
+from scripts.metrics.scaling import divide_by_percentile
+from scripts.metrics.ssim import windowed_ssim
 
 from ..harmonize.ball_cohort import BRAIN, make_evaluation, write_cohort, write_copy_of_references
 

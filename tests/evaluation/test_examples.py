@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.image import imread
 
 from scripts.evaluation.examples import draw_examples
-from scripts.evaluation.scaling import divide_by_percentile
 from scripts.images.volumes import write_volume
+from scripts.metrics.scaling import divide_by_percentile
 
 
 def write_block(path: Path, value: float) -> Path:

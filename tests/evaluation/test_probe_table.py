@@ -2,7 +2,7 @@ import numpy as np
 
 from scripts.evaluation.measurements import Measurement
 from scripts.evaluation.probe_table import probe_markdown, probe_table
-from scripts.evaluation.site_probe import site_accuracy
+from scripts.metrics.site_probe import site_accuracy
 
 
 def describe(method: str, separation: float) -> list[Measurement]:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.evaluation.realism import Appearance
 from scripts.evaluation.realism_report import Number, PairNumber, compare, comparison_markdown, pair_markdown
 from scripts.evaluation.realism_run import Realism, list_numbers, read_at_1_mm, read_scanner
 from scripts.evaluation.scanner_pairs import ScannerPairs
 from scripts.images.volumes import write_volume
 from scripts.methods.classical.nyul import NyulMatching
+from scripts.metrics.realism import Appearance
 from scripts.phantom.scanner import Scanner
 
 BUNDLE = Path(__file__).parents[2]

@@ -8,7 +8,6 @@ from torch import Tensor
 from scripts.artifacts.kinds import KINDS
 from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError
-from scripts.evaluation.image import psnr
 from scripts.experiments.ablation import COMBINATIONS, Ablation, ContrastAlone, EqualShares
 from scripts.experiments.ablation_table import (
     ACQUIRED,
@@ -27,6 +26,7 @@ from scripts.methods.haca3.fusing import MedianFusion
 from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3.tone import ToneCalibration, ToneCurve
 from scripts.methods.haca3.triplanar import TriPlanarInferer
+from scripts.metrics.image import psnr
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

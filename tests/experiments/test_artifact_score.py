@@ -6,10 +6,10 @@ import torch
 
 from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError
-from scripts.evaluation.ssim import windowed_ssim
 from scripts.experiments.artifact_score import ArtifactScore
 from scripts.experiments.artifact_score_table import ScoreRow, artifact_score_markdown, eta_squared, r_squared
 from scripts.methods.haca3.triplets import ArtifactTripletd
+from scripts.metrics.ssim import windowed_ssim
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from scripts.base.errors import InputError
-from scripts.evaluation.image import psnr
-from scripts.evaluation.ssim import windowed_ssim
 from scripts.experiments.cropping import beyond_field_of_view, middle_layers
 from scripts.experiments.field_of_view import CROPS, FieldOfView, crop_of_person
 from scripts.experiments.field_of_view_table import (
@@ -33,6 +31,8 @@ from scripts.methods.haca3.attention import CodeAttention, ScalarAttention
 from scripts.methods.haca3.fusing import MedianFusion
 from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3.triplanar import TriPlanarInferer
+from scripts.metrics.image import psnr
+from scripts.metrics.ssim import windowed_ssim
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

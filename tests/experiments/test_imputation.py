@@ -8,7 +8,6 @@ from torch import Tensor
 
 from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError
-from scripts.evaluation.image import psnr
 from scripts.experiments.imputation import Imputation
 from scripts.experiments.imputation_table import (
     HACA3_PLUS,
@@ -23,6 +22,7 @@ from scripts.experiments.whole_method import WholeMethod
 from scripts.inferers.harmonization import HarmonizationInferer, Harmonized
 from scripts.methods.haca3.levels import LevelCalibration, with_levels
 from scripts.methods.haca3.tone import ApplyToned, ToneCalibration
+from scripts.metrics.image import psnr
 
 from .small_people import narrow_haca3_plus, people, random_weights
 

@@ -9,16 +9,17 @@ import numpy as np
 
 from scripts.base.contrasts import BIDS_SUFFIX
 from scripts.base.errors import InputError
+from scripts.base.text_files import write_json
 from scripts.evaluation.evaluate import Evaluation
-from scripts.evaluation.image import correlation, psnr, wasserstein
 from scripts.evaluation.pair_work import PairMeasures
 from scripts.evaluation.report import EvaluationReport
-from scripts.evaluation.scaling import divide_by_percentile
-from scripts.evaluation.site_probe import image_features, site_accuracy
-from scripts.evaluation.ssim import global_ssim, windowed_ssim
-from scripts.evaluation.tissues import TissueLabels
 from scripts.images.cohort import CohortImage, output_path, read_cohort, truth_path
-from scripts.images.volumes import read_volume, write_json, write_volume
+from scripts.images.volumes import read_volume, write_volume
+from scripts.metrics.image import correlation, psnr, wasserstein
+from scripts.metrics.scaling import divide_by_percentile
+from scripts.metrics.site_probe import image_features, site_accuracy
+from scripts.metrics.ssim import global_ssim, windowed_ssim
+from scripts.metrics.tissues import TissueLabels
 
 SHAPE = (24, 22, 20)
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])

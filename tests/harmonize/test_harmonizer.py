@@ -15,6 +15,7 @@ from monai.transforms import Compose, ScaleIntensityd
 from torch.utils.data import DataLoader
 
 from scripts.base.errors import InputError, UnexpectedError
+from scripts.base.text_files import write_json
 from scripts.harmonize.harmonizer import Harmonizer
 from scripts.harmonize.model_weights import ModelWeights
 from scripts.harmonize.outputs import Outputs
@@ -22,7 +23,7 @@ from scripts.harmonize.subjects import SubjectDataset, first
 from scripts.harmonize.targets import TargetPreparation
 from scripts.images.cohort import output_path, read_cohort
 from scripts.images.grid import GRID_AFFINE
-from scripts.images.volumes import read_volume, write_json, write_volume
+from scripts.images.volumes import read_volume, write_volume
 from scripts.inferers.harmonization import VolumeInferer
 from scripts.jobs.jobs import jobs_from_cohort
 from scripts.methods.classical.mean_std import MeanStdMatching

@@ -9,9 +9,9 @@ import nibabel
 import numpy as np
 import pytest
 
+from scripts.base.text_files import write_json
 from scripts.base.weights import save_weights, seed_weights
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
-from scripts.images.volumes import write_json
 from scripts.jobs.naming import GRID_SPACE
 
 from .tiny_subjects import AFFINE, CENTER, SHAPE, harmonize, narrow_network, write_ball, write_image

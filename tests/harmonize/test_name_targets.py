@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scripts.base.errors import InputError, find_cause
-from scripts.images.volumes import write_json
+from scripts.base.text_files import write_json
 from scripts.jobs.targets import read_named_targets, read_target_code
 
 from .tiny_subjects import harmonize, write_ball

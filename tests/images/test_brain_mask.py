@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.images.brain_mask import brain_masks_by_image, choose_brain_masks, read_brain_mask
+from scripts.images.brain_mask import read_brain_mask
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.images.nifti import read_image
 from scripts.images.sources import Aligned, read_sources
+from scripts.jobs.brain_masks import brain_masks_by_image, choose_brain_masks
 from scripts.jobs.jobs import Job
 
 SHAPE = (20, 22, 24)

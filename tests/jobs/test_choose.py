@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.images.volumes import write_json
+from scripts.base.text_files import write_json
 from scripts.jobs.choose import choose_jobs
 
 SOURCES = {"t1w": "sub-01_T1w.nii.gz"}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.images.volumes import write_json, write_volume
+from scripts.base.text_files import write_json
+from scripts.images.volumes import write_volume
 from scripts.jobs.jobs import Job, jobs_from_cohort, subject_job
 from scripts.jobs.targets import TargetCode
 

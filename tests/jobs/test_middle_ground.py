@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.images.volumes import write_json
+from scripts.base.text_files import write_json
 from scripts.jobs.choose import choose_jobs
 from scripts.jobs.jobs import Job
 from scripts.jobs.middle_ground import to_middle_ground

@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scripts.base.text_files import write_json
 from scripts.images.cohort import output_path, read_cohort
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.images.mni152 import load_template
-from scripts.images.volumes import write_json, write_volume
+from scripts.images.volumes import write_volume
 from scripts.jobs.jobs import Job, jobs_from_cohort
 from scripts.jobs.naming import GRID_SPACE, OutputNames, sidecar_path, site_code_path
 

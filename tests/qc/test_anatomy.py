@@ -3,7 +3,7 @@ import pytest
 
 from scripts.base.errors import InputError
 from scripts.base.regions import REGIONS
-from scripts.evaluation.segmentation import TissueSegmenter
+from scripts.metrics.segmentation import TissueSegmenter
 from scripts.qc.anatomy import largest_change, region_changes, tissue_segmenter
 from scripts.qc.comparison import compare
 from scripts.qc.findings import anatomy

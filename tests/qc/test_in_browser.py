@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.images.volumes import write_text
+from scripts.base.text_files import write_text
 from scripts.qc.cohort_page import cohort_page
 from scripts.qc.measures import MEASURES
 from scripts.qc.png import encode_png

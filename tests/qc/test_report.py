@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
+from scripts.base.text_files import write_json
 from scripts.base.weights import save_weights, seed_weights
-from scripts.images.volumes import write_json
 from scripts.qc.figures import BRAIN_COLOR, WHITE_MATTER_COLOR
 from scripts.qc.report import QcReport
 from tests.harmonize.known_alignment import TO_SCANNER

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from scripts.phantom.cohort import derive_seed
+from scripts.base.seeds import derive_seed
 from scripts.training.slice_stream import Scan, ScanSlices, SliceStream
 
 

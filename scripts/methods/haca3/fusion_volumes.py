@@ -12,8 +12,8 @@ from torch import Tensor
 from ...artifacts.degrade import apply_artifact
 from ...artifacts.random_artifact import RandomArtifactd
 from ...base.contrasts import CONTRASTS
+from ...base.seeds import derive_seed
 from ...base.weights import read_checkpoint, save_weights, state_sha256
-from ...phantom.cohort import derive_seed
 from ...training.epochs import EpochDataset
 from ...training.phantom_slices import PhantomSlices
 from ...training.slice_stream import check_whole, share_of_worker

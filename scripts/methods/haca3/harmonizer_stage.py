@@ -1,9 +1,10 @@
 """The second stage: HACA3's harmonizer learns to make one contrast of others, on the frozen artifact encoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from ignite.engine import Engine
 from torch import Tensor, nn
 
 from ...base.errors import InputError
@@ -154,3 +155,19 @@ def _where_available(function: Callable[[Tensor], Tensor], values: Tensor, avail
     result = found.new_zeros(*available.shape, *found.shape[1:])
     result[present] = found
     return result
+
+
+class HarmonizeSlices:
+    """An evaluator's iteration: the harmonized slices of a batch as `pred`, beside what the batch has."""
+
+    def __init__(self, network: Haca3) -> None:
+        self.network = network
+
+    def __call__(self, engine: Engine, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Harmonize `source` (B, 4, H, W) to the contrast and the scanner of `reference` (B, 1, H, W)."""
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            target = self.network.encode_code(batch["reference"].to(device))[:, 0]
+            image = self.network(batch["source"].to(device), target, batch["available"].to(device))
+        return {**batch, "pred": image.cpu()}

@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 
 from ...base.errors import InputError
+from ...base.text_files import write_json
 from ...base.weights import save_weights
-from ...images.volumes import write_json
 from .published_checkpoint import FUSION_NAMES, HARMONIZATION_NAMES, PublishedWeights, read_published
 
 MODEL, FUSION, PROVENANCE = "model.pt", "fusion.pt", "model.json"

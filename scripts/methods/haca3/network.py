@@ -18,7 +18,7 @@ them the K levels of `levels.py` where a contrast is made up.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,14 +26,11 @@ from torch.nn.functional import gumbel_softmax
 
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
-from ...images.orientations import frame, plane_view
+from ...images.orientations import TARGET_ORIENTATION, frame, plane_view
 from ...layers.unet import UNet
 from .artifact_encoder import ArtifactEncoder
 from .attention import SourceAttention
 from .contrast_encoder import ContrastEncoder
-
-# The plane from which the code of a target is read, whatever plane is decoded.
-TARGET_ORIENTATION = "coronal"
 
 
 class Haca3(nn.Module):
@@ -47,6 +44,9 @@ class Haca3(nn.Module):
     `target_slices` neighbouring coronal slices: from `first_target_slice` on, or those that together show most
     foreground.
     """
+
+    # Where nearly all the work is. The contrast encoder, the attention and the fused logits stay in single precision.
+    HEAVY: ClassVar[tuple[str, ...]] = ("anatomy_encoder", "artifact_encoder", "decoder")
 
     default_target: Tensor
     if TYPE_CHECKING:

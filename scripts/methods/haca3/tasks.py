@@ -19,7 +19,7 @@ from ...artifacts.degrade import ArtifactParameters, apply_artifact
 from ...artifacts.random_artifact import RandomArtifactd
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
-from ...phantom.cohort import derive_seed
+from ...base.seeds import derive_seed
 from ...training.slice_stream import Sample
 
 

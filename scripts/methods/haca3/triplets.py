@@ -11,7 +11,7 @@ import torch
 from ...artifacts.calibration import CALIBRATION_FILE
 from ...artifacts.degrade import ArtifactParameters, apply_artifact
 from ...artifacts.random_artifact import RandomArtifactd
-from ...phantom.cohort import derive_seed
+from ...base.seeds import derive_seed
 from ...training.slice_stream import Sample
 from .tasks import draw_artifact, shown_contrasts
 

@@ -61,6 +61,10 @@ class LinearDecoder(nn.Module):
         """May be negative; an image of it is not."""
         return (self.gamma.view(-1, 1, 1) * embeddings).sum(1, keepdim=True)  # Eq. (1)
 
+    def finish_seeding(self) -> None:
+        """The mean of the embeddings, which is not black."""
+        nn.init.constant_(self.gamma, 1 / len(self.gamma))
+
 
 class Mispel(nn.Module):
     """Encoders and decoders of `scanners`, for scans of one `contrast`.

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
+from ...base.seeds import derive_seed
 from ...images.orientations import plane_view
 from ...images.sources import read_sources
-from ...phantom.cohort import derive_seed
 from ...training.epochs import EpochDataset
 from ...training.slice_stream import check_whole, share_of_worker
 from .paired_subjects import PairedSubject

@@ -4,8 +4,8 @@ import torch
 from monai.transforms import GaussianSmooth
 from torch import Tensor
 
-from scripts.evaluation.ssim import windowed_ssim
 from scripts.methods.haca3.structural import StructuralLoss
+from scripts.metrics.ssim import windowed_ssim
 
 
 @pytest.fixture

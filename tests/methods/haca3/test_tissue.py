@@ -3,7 +3,8 @@ from math import log
 import pytest
 import torch
 
-from scripts.methods.haca3.tissue import UNKNOWN, tissue_loss
+from scripts.methods.haca3.tissue import tissue_loss
+from scripts.training.slice_stream import UNKNOWN
 
 
 def likelihoods(*rows: list[float]) -> torch.Tensor:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.images.volumes import write_json
+from scripts.base.text_files import write_json
 from scripts.methods.haca3.usual_scores import usual_scores
 
 

@@ -7,7 +7,7 @@ import monai.bundle
 import nibabel
 import numpy as np
 
-from scripts.images.volumes import write_json
+from scripts.base.text_files import write_json
 
 from ...harmonize.tiny_subjects import AFFINE, BUNDLE, SHAPE, write_image
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scripts.evaluation.statistics import benjamini_hochberg, bonferroni, paired_t_test, paired_wilcoxon
+from scripts.metrics.statistics import benjamini_hochberg, bonferroni, paired_t_test, paired_wilcoxon
 
 
 def test_wilcoxon_of_consistent_differences_by_hand() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.evaluation.realism import (
+from scripts.metrics.realism import (
     appearances,
     contrast_ratios,
     contrast_to_noise,

@@ -8,14 +8,14 @@ from scipy.ndimage import affine_transform
 
 from scripts.base.errors import InputError
 from scripts.base.regions import REGIONS
-from scripts.evaluation.segmentation import TissueSegmenter
-from scripts.evaluation.segmentation_atlas import STRUCTURES, build_atlas
-from scripts.evaluation.segmentation_bundle import MonaiBundleSegmenter
-from scripts.evaluation.segmentation_mixture import OUTSIDE, Mixture, gain_basis
-from scripts.evaluation.segmentation_warp import Warp
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.images.mni152 import load_template
 from scripts.images.volumes import read_volume
+from scripts.metrics.segmentation import TissueSegmenter
+from scripts.metrics.segmentation_atlas import STRUCTURES, build_atlas
+from scripts.metrics.segmentation_bundle import MonaiBundleSegmenter
+from scripts.metrics.segmentation_mixture import OUTSIDE, Mixture, gain_basis
+from scripts.metrics.segmentation_warp import Warp
 
 # Plausible sizes in the template, which is larger than most people, in ml.
 PLAUSIBLE_ML = {

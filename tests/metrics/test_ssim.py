@@ -6,7 +6,7 @@ import torch
 from monai.metrics.regression import compute_ssim_and_cs
 
 from scripts.base.errors import InputError
-from scripts.evaluation.ssim import Similarity, global_ssim, ssim_maps, windowed_ssim
+from scripts.metrics.ssim import Similarity, global_ssim, ssim_maps, windowed_ssim
 
 RANDOM = np.random.default_rng(7)
 REFERENCE = RANDOM.random((18, 17, 16)).astype(np.float32)

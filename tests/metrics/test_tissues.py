@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.evaluation.tissues import TissueLabels
+from scripts.metrics.tissues import TissueLabels
 
 TISSUES = {"GM": ["cerebrum_gm", "caudate"], "CSF": ["ventricles", "sulcal_fluid"]}
 

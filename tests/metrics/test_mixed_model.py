@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.evaluation.mixed_model import intraclass_correlation, variance_components
+from scripts.metrics.mixed_model import intraclass_correlation, variance_components
 
 
 def anova_icc(table: np.ndarray) -> float:

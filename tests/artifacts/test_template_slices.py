@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scripts.artifacts.clean_slices import phantom_slices, template_slices
+from scripts.artifacts.template_slices import phantom_slices, template_slices
 from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError
 from scripts.phantom.scanner import Scanner

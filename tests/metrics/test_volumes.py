@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from scripts.evaluation.volumes import anatomy_preservation, coefficient_of_variation, dice, region_volumes
+from scripts.metrics.volumes import anatomy_preservation, coefficient_of_variation, dice, region_volumes
 
 LABELS = np.array([0, 1, 1, 1, 2, 0, 0, 0], dtype=np.uint8).reshape(2, 2, 2)
 REFERENCE = np.array([0, 1, 0, 0, 2, 2, 2, 0], dtype=np.uint8).reshape(2, 2, 2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.evaluation.scaling import divide_by_percentile
+from scripts.metrics.scaling import divide_by_percentile
 
 IMAGE = np.arange(101.0).reshape(101, 1, 1)
 EVERYWHERE = np.ones(IMAGE.shape, dtype=bool)

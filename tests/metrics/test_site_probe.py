@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.evaluation.site_probe import image_features, learnable_sites, site_accuracy
+from scripts.metrics.site_probe import image_features, learnable_sites, site_accuracy
 
 SHAPE = (16, 16, 16)
 EVERYWHERE = np.ones(SHAPE, dtype=bool)

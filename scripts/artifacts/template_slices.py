@@ -11,9 +11,10 @@ import torch
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.seeds import derive_seed
 from ..images.mni152 import load_template
 from ..images.orientations import ORIENTATIONS, to_slices
-from ..phantom.cohort import derive_seed, draw_scanners
+from ..phantom.cohort import draw_scanners
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, load_ranges
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from scripts.evaluation.image import correlation, psnr, wasserstein
+from scripts.metrics.image import correlation, psnr, wasserstein
 
 MASK = np.array([True, True, True, True, False]).reshape(5, 1, 1)
 REFERENCE = np.array([0.0, 1.0, 2.0, 3.0, 9.0]).reshape(5, 1, 1)

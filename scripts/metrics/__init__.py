@@ -1,0 +1,1 @@
+"""Pure functions of images and numbers: formula, range and direction stand in each docstring."""
