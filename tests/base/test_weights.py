@@ -169,7 +169,7 @@ def test_code_in_a_file_is_named_and_never_run(tmp_path, zipped):
 
 
 def test_pickled_network_is_refused_by_its_class(tmp_path):
-    with pytest.raises(InputError, match=r"needs code to run, `scripts\.networks\.fusion\.FusionNet`"):
+    with pytest.raises(InputError, match=r"needs code to run, `scripts\.methods\.haca3\.fusion_net\.FusionNet`"):
         read_checkpoint(saved(tmp_path / "model.pt", FusionNet()))
 
 
