@@ -1,6 +1,7 @@
 """One contract over every method: each configs/method_<name>.json, and the default of configs/inference.json."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from monai.bundle import ConfigParser
 from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError, find_cause
 from scripts.base.weights import load_weights, save_weights
+from scripts.harmonize.targets import scale_of
 from scripts.inferers.harmonization import HarmonizationInferer
-from scripts.methods.haca3.redrawings import harmonize_and_redraw
+from scripts.jobs.targets import StoredCode, read_target_code, write_target_code
+from scripts.methods.base import Code
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-PARTS = ("network_def", "weights", "inferer", "preprocessing", "postprocessing")
+PARTS = ("network_def", "method", "weights", "inferer", "preprocessing", "postprocessing")
 OVERLAYS = sorted(CONFIGS.glob("method_*.json"))
 
 
@@ -61,7 +64,7 @@ class Method:
         parser = ConfigParser()
         parser.read_config([str(file) for file in (CONFIGS / "inference.json", overlay) if file])
         parser.update({**narrow(overlay), **changes})
-        self.network, self.weights, self.inferer, self.preprocessing, self.postprocessing = map(
+        self.network, self.method, self.weights, self.inferer, self.preprocessing, self.postprocessing = map(
             parser.get_parsed_content, PARTS
         )
         self.ground = parser.get_parsed_content("middle_ground")
@@ -71,30 +74,27 @@ class Method:
         """The sources (4, X, Y, Z) in the style of targets (X, Y, Z), as (1, X, Y, Z) each."""
         return self.harmonize(sources, [self.encode(contrast, target) for contrast, target in targets.items()])
 
-    def harmonize(self, sources: np.ndarray, targets: Sequence[tuple[Any, float | None]]) -> list[np.ndarray]:
-        """The same to targets that are codes with their scales; detail is carried from T1w, whatever the target is."""
-        data = {**prepared(self.preprocessing, sources), "target_contrast": "t1w"}
-        codes = [code for code, _ in targets]
-        results, redrawings = harmonize_and_redraw(self.inferer, self.network, data, codes, ["t1w"])
-        data["redrawing"] = redrawings.get("t1w")
-        outputs = [{**data, "pred": r.image, "target_scale": s} for r, (_, s) in zip(results, targets, strict=True)]
+    def harmonize(self, sources: np.ndarray, codes: Sequence[Code]) -> list[np.ndarray]:
+        """The same to targets that are codes."""
+        data = prepared(self.preprocessing, sources)
+        results = self.method.harmonize(data, codes)
+        outputs = [{**data, "pred": r.image, "target_scale": c.scale} for r, c in zip(results, codes, strict=True)]
         return [self.postprocessing(output)["pred"].numpy() for output in outputs]
 
-    def encode(self, contrast: str, target: np.ndarray) -> tuple[Any, float | None]:
-        """The code of a target and its scale; of a method without targets, that of its first scanner."""
+    def encode(self, contrast: str, target: np.ndarray) -> Code:
+        """The code of a target; of a method without targets, that of its first scanner."""
         if self.ground:
-            return self.network.middle_ground(contrast, self.network.scanners[0]), None
+            return self.method.middle_ground(contrast, self.network.scanners[0])
         channel = CONTRASTS.index(contrast)
         stack = np.zeros((len(CONTRASTS), *target.shape), np.float32)
         stack[channel] = target
         described = prepared(self.preprocessing, stack)
-        code = self.network.encode_target(described["image"][None, channel, None], contrast)
-        return code, float(described["scale"][channel]) if "scale" in described else None
+        return replace(self.method.encode(described["image"], contrast), scale=scale_of(described, channel))
 
-    def two_targets(self) -> list[tuple[Any, float | None]]:
+    def two_targets(self) -> list[Code]:
         """Two whose outputs are to differ: of two contrasts, or the ways of two scanners to the middle ground."""
         if self.ground:
-            return [(self.network.middle_ground(self.ground[0], s), None) for s in self.network.scanners[:2]]
+            return [self.method.middle_ground(self.ground[0], s) for s in self.network.scanners[:2]]
         return [self.encode(contrast, channel(visit(seed=2), contrast)) for contrast in ("t1w", "flair")]
 
 
@@ -138,10 +138,9 @@ def test_there_are_overlays():
 def test_overlay_with_a_network_defines_all_parts_of_a_method_and_else_ids_of_its_own(overlay):
     keys = list(keys_of(overlay))
     assert [key for key in keys if key in PARTS] == list(PARTS)
-    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground", "impute_contrasts"}
+    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground"}
     if overlay in CLASSICAL:
-        assert keys == ["impute_contrasts", *PARTS]
-        assert keys_of(overlay)["impute_contrasts"] is False
+        assert keys == [*PARTS]
 
 
 @pytest.mark.parametrize("overlay", [o for o in OVERLAYS if o not in OWN_NETWORK], ids=name)
@@ -156,14 +155,59 @@ def test_a_run_has_one_network(overlay):
     parser.read_config([str(file) for file in (CONFIGS / "inference.json", overlay) if file])
     parser.update({**narrow(overlay), "jobs": []})
     run = "encoding" if "encoding" in parser else "evaluator"
-    network, *others = map(parser.get_parsed_content, ("network", "network_def", "target_preparation", run))
-    assert [getattr(other, "network", other) is network for other in others] == [True] * 3
+    network, *others = map(parser.get_parsed_content, ("network", "network_def", "method", run))
+    assert [getattr(getattr(other, "method", other), "network", other) is network for other in others] == [True] * 3
     filled = parser.get_parsed_content("weights").networks
     assert (not filled) if overlay in CLASSICAL else (filled[0] is network)
 
 
 def test_inferer_is_one_that_harmonizes(method):
     assert isinstance(method.inferer, HarmonizationInferer)
+
+
+def test_what_a_method_can_do_is_what_it_does(method):
+    can, stored = method.method.can, StoredCode("t1w", {"numbers": [1.0]}, name="mine")
+    if can.targets:
+        with pytest.raises(InputError, match="middle_ground"):
+            method.method.middle_ground("t1w", "A")
+    else:
+        assert method.ground
+        with pytest.raises(InputError, match=f"{method.method.name} brings all scans to a middle ground"):
+            method.method.encode(torch.zeros(len(CONTRASTS), *SHAPE), "t1w")
+    if not can.stored_codes:
+        with pytest.raises(InputError, match="got the code mine"):
+            method.method.read_code(stored)
+    if can.targets and not can.imputes:
+        sources = visit(seed=1)
+        sources[CONTRASTS.index("flair")] = 0
+        with pytest.raises(InputError, match="missing or empty"):
+            method(sources, {"flair": channel(visit(seed=2), "flair")})
+
+
+def test_a_code_that_can_be_stored_comes_back_from_its_file_and_does_the_same(method, tmp_path):
+    if not method.method.can.stored_codes:
+        pytest.skip("codes of this method are not kept")
+    sources, code = visit(seed=1), method.two_targets()[0]
+    write_target_code(tmp_path / "code.json", code.to_json())
+    again = method.method.read_code(read_target_code(tmp_path / "code.json"))
+    assert again.to_json() == code.to_json()
+    np.testing.assert_array_equal(method.harmonize(sources, [again])[0], method.harmonize(sources, [code])[0])
+    mean = type(code).mean([code, code], origin="both", weights="w", name="twice")
+    assert (mean.origin, mean.weights, mean.name, mean.contrast) == ("both", "w", "twice", "t1w")
+    for what, numbers in code.describe().items():
+        assert mean.describe()[what] == pytest.approx(numbers)
+
+
+def test_code_of_another_method_is_refused(method):
+    if method.method.can.stored_codes:
+        with pytest.raises(InputError, match="target code mine: `method` must be .*, got crystal ball"):
+            method.method.read_code(StoredCode("t1w", {"numbers": [1.0]}, name="mine", method="crystal ball"))
+
+
+def test_names_of_methods_are_their_configs(method_of):
+    assert {o.stem: method_of(o).method.name for o in OWN_NETWORK} == {
+        o.stem: o.stem.removeprefix("method_") for o in OWN_NETWORK
+    }
 
 
 @pytest.mark.parametrize("contrast", CONTRASTS)
@@ -195,18 +239,18 @@ def test_missing_contrast_is_no_source(method):
 
 
 def test_inferer_takes_a_batch_as_monai_does(method):
-    sources, ((code, _), _) = visit(seed=1), method.two_targets()
+    sources, target = visit(seed=1), method.method.for_network(method.two_targets()[0])
     data = prepared(method.preprocessing, sources)
-    batch = method.inferer(data["image"][None], method.network, target=code)
+    batch = method.inferer(data["image"][None], method.network, target=target)
     assert batch.shape == (1, 1, *SHAPE)
-    torch.testing.assert_close(batch[0], method.inferer.harmonize(data["image"], method.network, [code])[0].image)
+    torch.testing.assert_close(batch[0], method.inferer.harmonize(data["image"], method.network, [target])[0].image)
 
 
 def test_an_empty_source_is_refused(method):
     data = {"image": torch.zeros(len(CONTRASTS), *SHAPE), "available": torch.tensor([True, False, False, False])}
     with pytest.raises(Exception) as caught:
         prepared_data = method.preprocessing(data)
-        method.inferer.harmonize(prepared_data["image"], method.network, [method.two_targets()[0][0]])
+        method.method.harmonize(prepared_data, method.two_targets()[:1])
     assert find_cause(caught.value, InputError) is not None
 
 

@@ -27,18 +27,15 @@ from ..harmonize.targets import TargetPreparation
 from ..images.grid import GRID_AFFINE
 from ..images.resampling import IDENTITY, to_native_grid
 from ..images.siblings import siblings
-from ..inferers.harmonization import HarmonizationInferer
+from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import subject_job
 from ..jobs.targets import SiteTarget, read_named_targets
-from ..methods.haca3.carry_detail import Redrawing
-from ..methods.haca3.redrawings import harmonize_and_redraw
+from ..methods.base import Method
 
 
 @dataclass(frozen=True)
 class ReadRequest:
     """Reads the visit that a request is about and prepares it like any other; `suffixes` map BIDS to contrasts.
-
-    With an `inferer` the source of the target's contrast is redrawn, so that its detail can be carried.
 
     Of what a request leaves open, the app hands over all of `displayable_configs`, whose first entry counts.
     """
@@ -46,7 +43,6 @@ class ReadRequest:
     targets: TargetPreparation
     named_targets: str
     suffixes: Mapping[str, str | None]
-    inferer: HarmonizationInferer | None = None
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Add `image` (4, X, Y, Z), what preprocessing knows of it, its `subject`, and `result` for the answer."""
@@ -63,9 +59,8 @@ class ReadRequest:
         target = self.targets.of_job(job, goal)
         subject = read_subject(job, self.targets.transform, self.targets.corrections, self.targets.align)
         native = subject.images[contrast]
-        redrawings = self._redraw(subject.data, goal)
         known = {
-            "target": target.code,
+            "target": self.targets.method.for_network(target.code),
             "available": subject.data["available"],
             "original_affine": native.affine,
             "spatial_shape": native.voxels.shape,
@@ -75,9 +70,8 @@ class ReadRequest:
             **subject.data,
             "image": MetaTensor(subject.data["image"], affine=torch.from_numpy(GRID_AFFINE), meta=known),
             "target_contrast": goal,
-            "target_scale": target.scale,
-            "target_tone": target.tone,
-            "redrawing": redrawings.get(goal),
+            "target_scale": target.code.scale,
+            "code": target.code,
             "subject": subject,
             "reference": contrast,
             "result": {
@@ -86,12 +80,6 @@ class ReadRequest:
                 "weights": weights,
             },
         }
-
-    def _redraw(self, data: Mapping[str, Any], goal: str) -> dict[str, Redrawing]:
-        """By a pass of its own, for the app calls the inferer with one target alone."""
-        if self.inferer is None:
-            return {}
-        return harmonize_and_redraw(self.inferer, self.targets.network, data, [], [goal])[1]
 
     def _refuse_other_weights(self, file: str) -> None:
         """MONAI Label offers every file of weights, and would fill the network with none of a wrong one."""
@@ -118,6 +106,18 @@ class ReadRequest:
             return {**given, contrast: str(image)}
         beside = {other: str(path) for other, path in siblings(image, self.suffixes).items()}
         return {**beside, contrast: str(image)}
+
+
+@dataclass(frozen=True)
+class FinishRequest:
+    """Does to `pred` what the `method` has still to do to what its inferer gave, for the app calls that alone."""
+
+    method: Method
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace `pred` (1, X, Y, Z)."""
+        (finished,) = self.method.finish([Harmonized(data["pred"])], data["subject"].data, [data["code"]])
+        return {**data, "pred": finished.image}
 
 
 class BringBack:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..harmonize.usual_scores import usual_scores
+from ..methods.base import Method
 from ..methods.haca3.triplets import ArtifactTripletd
-from ..methods.haca3.usual_scores import usual_scores
 from ..metrics.ssim import windowed_ssim
 from ..training.slice_stream import Sample, check_whole
 from .artifact_score_table import ScoreRow, artifact_score_markdown
@@ -31,12 +32,13 @@ class ArtifactScore(Experiment[ScoreRow]):
     seed: int = 1
     batch_size: int = 1
     upper: float = 5.0
+    method: Method | None = None
     named_targets: str | None = None
-    """A file of targets that tell which score is usual for a contrast; without it none is known."""
+    """A file of targets of the `method` that tell which score is usual for a contrast; without it none is known."""
 
     name: ClassVar[str] = "artifact score"
     row: ClassVar[type] = ScoreRow
-    table_settings: ClassVar[Sequence[str]] = ("severe", "named_targets")
+    table_settings: ClassVar[Sequence[str]] = ("severe", "named_targets", "method")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
@@ -53,10 +55,10 @@ class ArtifactScore(Experiment[ScoreRow]):
 
     def table(self, rows: Sequence[ScoreRow]) -> str:
         """See `artifact_score_table.py`."""
-        maker, contrasts = self.weights.code_maker, {row.contrast for row in rows}
-        return artifact_score_markdown(
-            rows, self.severe, usual_scores(self.named_targets, maker, head=False, contrasts=contrasts)
-        )
+        maker, contrasts, usual = self.weights.code_maker, {row.contrast for row in rows}, {}
+        if self.method is not None:
+            usual = usual_scores(self.method, self.named_targets, maker, head=False, contrasts=contrasts)
+        return artifact_score_markdown(rows, self.severe, usual)
 
     def measure(self, number: int) -> list[ScoreRow]:
         """Score the person's share of the samples."""

@@ -22,9 +22,10 @@ from ..harmonize.model_weights import ModelWeights
 from ..images.nifti import read_image
 from ..images.resampling import to_working_grid
 from ..images.sources import read_sources
+from ..methods.base import Method
+from .harmonized_volume import harmonized_volume
 from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
-from .whole_method import WholeMethod
 
 HACA3_PLUS, REGRESSION = "HACA3+", "regression"
 LESION_CONTRAST = "flair"
@@ -65,7 +66,7 @@ class RealImputation:
     data_dir: str
     imputed: Sequence[str]
     preparation: Callable[[dict[str, Any]], dict[str, Any]]
-    method: WholeMethod
+    method: Method
     weights: ModelWeights
     metrics: Mapping[str, ImageMetric]
     output_dir: str
@@ -109,7 +110,7 @@ class RealImputation:
         return Person(name, volumes, brain, lesions & brain)
 
     def _harmonize(self, person: Person, other: Person, wanted: int, sources: Tensor) -> Tensor:
-        return self.method(sources, other.volumes, CONTRASTS[wanted])
+        return harmonized_volume(self.method, sources, other.volumes, CONTRASTS[wanted])
 
     def _impute(self, person: Person, other: Person, wanted: int) -> list[Row]:
         without = torch.arange(len(CONTRASTS)) != wanted

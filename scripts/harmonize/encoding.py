@@ -1,23 +1,19 @@
-"""Says what the encoders see in the sources of a run, without harmonizing them."""
+"""Says what a method sees in the sources of a run, without harmonizing them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
-from ..jobs.targets import TargetCode
-from ..methods.haca3.levels import LevelCalibration
-from ..methods.haca3.network import Haca3
-from ..methods.haca3.tone import ToneCalibration
-from ..methods.haca3.triplanar import TriPlanarInferer
+from ..methods.base import Method
 from .model_weights import ModelWeights
 from .outputs import Outputs
 from .results import Results
 from .subjects import Done, Failure, Subject, to_failure
+from .targets import scale_of
 
 
 @dataclass(frozen=True)
@@ -25,19 +21,14 @@ class Encoding:
     """Writes a table of codes for each subject, and the code of each source, which can be a target of other runs."""
 
     data_loader: DataLoader
-    network: Haca3
-    inferer: TriPlanarInferer
+    method: Method
     outputs: Outputs
     weights: ModelWeights
-    tone: ToneCalibration | None = None
-    levels: LevelCalibration | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a method that has no codes."""
-        if not isinstance(self.inferer, TriPlanarInferer):
-            raise InputError(
-                f"encoding needs a method with codes, as HACA3 is one; `inferer` is a {type(self.inferer).__name__}"
-            )
+        """Refuse a method that has no codes to keep."""
+        if not self.method.can.stored_codes:
+            raise InputError(f"encoding needs a method whose codes can be kept, as HACA3's; this is {self.method.name}")
 
     def run(self) -> None:
         """Subject by subject; raise at the end if some could not be encoded."""
@@ -55,23 +46,18 @@ class Encoding:
         except Exception as error:
             return to_failure(subject.job, error)
 
-    @torch.inference_mode()
     def _encode(self, subject: Subject) -> list[Path]:
-        image = subject.data["image"]
-        features = self.inferer.encode(image, self.network, subject.data["available"])
-        codes = []
+        image, codes = subject.data["image"], []
         for contrast, native in subject.images.items():
             channel = CONTRASTS.index(contrast)
-            code = self.network.encode_target(image[None, channel, None], contrast)
-            tone = None if self.tone is None else self.tone(self.network, image[channel], contrast, code)
-            levels = None if self.levels is None else self.levels(self.network, image, contrast, code)
-            theta, eta = code[0, : self.network.theta].tolist(), code[0, self.network.theta :].tolist()
-            scale = float(subject.data["scale"][channel])
-            origin, maker = native.path.name, self.weights.code_maker
-            head = self.outputs.shows_head(image[channel])
-            codes.append(
-                TargetCode(
-                    contrast, tuple(theta), tuple(eta), scale, origin, maker, tone=tone, levels=levels, head=head
-                )
+            code = replace(
+                self.method.encode(image, contrast, when_absent=True),
+                scale=scale_of(subject.data, channel),
+                origin=native.path.name,
+                weights=self.weights.code_maker,
+                head=self.outputs.shows_head(image[channel]),
             )
-        return self.outputs.write_codes(subject, features, codes)
+            codes.append(code.to_json())
+        features = self.method.features(subject.data)
+        table = None if features is None else self.method.features_table({"": features})
+        return self.outputs.write_codes(subject, table, codes)

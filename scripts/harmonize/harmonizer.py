@@ -1,28 +1,24 @@
 """Runs one method over the subjects of a run; the same for every method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from monai.engines import Evaluator
 from monai.engines.utils import IterationEvents
-from torch import nn
 from torch.utils.data import DataLoader
 
 from ..base.errors import InputError
 from ..base.one_behind import OneBehind
 from ..base.output_folder import describe
 from ..base.ranks import gather, own_rank
-from ..inferers.harmonization import HarmonizationInferer, Harmonized
+from ..inferers.harmonization import Harmonized
 from ..jobs.brain_masks import brain_masks_by_image
 from ..jobs.jobs import Job
-from ..methods.haca3.redrawings import harmonize_and_redraw
-from ..qc.report import QcReport
-from .model_weights import ModelWeights
 from .outputs import Outputs
 from .results import Results, is_disk_full
 from .site_targets import SiteTargets
@@ -33,19 +29,41 @@ from .targets import PreparedTarget, TargetPreparation
 _SOFTWARE = ("monai", "torch", "numpy", "nibabel", "itk")
 
 
+class Report(Protocol):
+    """What is written of each subject beside its images, and of all at the end."""
+
+    def is_done(self, job: Job, outputs: Sequence[Path]) -> bool:
+        """Whether an earlier run left the report of these outputs."""
+
+    def read_codes(self, subject: Subject, targets: Sequence[PreparedTarget], results: Sequence[Harmonized]) -> Any:
+        """What of the report takes the network."""
+
+    def write(
+        self,
+        subject: Subject,
+        targets: Sequence[PreparedTarget],
+        results: Sequence[Harmonized],
+        codes: Any,
+        outputs: Sequence[Path],
+    ) -> Path:
+        """Write the report of one job, whose outputs lie on disk with their sidecars."""
+
+    def finish(self) -> None:
+        """Write what is about all subjects."""
+
+
 class Harmonizer(Evaluator):
     """Harmonizes subject by subject, an iteration each, to every target of its job.
 
     A subject that fails stops no other, unless the disk is full; at the end of the run, an error lists those that did.
     A subject of which an earlier run left all outputs is passed over where everything that decides them was the same.
     While one subject is computed, the next one is read and the one before written. `postprocessing` takes a dict with
-    `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_contrast`, `target_scale`, `target_tone`, and
-    what preprocessing gave; with `redraw_sources` also the `redrawing` of the source of this contrast, None if there is
-    none.
+    `pred` and `uncertainty` (1, X, Y, Z), which may be None, `target_contrast`, `target_scale`, and what preprocessing
+    gave.
     """
 
     # Of the run that is under way.
-    method: dict[str, Any]
+    settings: dict[str, Any]
     results: Results
     write_soon: OneBehind
 
@@ -53,21 +71,16 @@ class Harmonizer(Evaluator):
         self,
         device: torch.device | str,
         val_data_loader: DataLoader,
-        network: nn.Module,
-        inferer: HarmonizationInferer,
         targets: TargetPreparation,
         outputs: Outputs,
-        weights: ModelWeights,
-        bundle_version: str,
         sites: SiteTargets | None = None,
         postprocessing: Any = None,
-        redraw_sources: bool = False,
-        report: QcReport | None = None,
+        report: Report | None = None,
         val_handlers: Any = None,
     ) -> None:
-        missing = set(outputs.maps) - set(inferer.maps)
+        missing = set(outputs.maps) - set(targets.method.inferer.maps)
         if missing:
-            offered = ", ".join(inferer.maps) or "none"
+            offered = ", ".join(targets.method.inferer.maps) or "none"
             raise InputError(f"`maps` must be among those this method gives, {offered}, got {sorted(missing)}")
         super().__init__(
             device=device,
@@ -77,26 +90,24 @@ class Harmonizer(Evaluator):
             val_handlers=val_handlers,
             decollate=False,
         )
-        self.network = network
         self.postprocessing = postprocessing
-        self.redraw_sources = redraw_sources
-        self.inferer = inferer
         self.targets = targets
+        self.method = targets.method
+        self.weights = targets.weights
         self.outputs = outputs
-        self.weights = weights
-        self.bundle_version = bundle_version
         self.sites = sites
         self.report = report
 
     # Evaluators differ from the engines of ignite here, and say so in MONAI too.
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
         """Load the weights, claim the output folder, harmonize; raise at the end if some subject could not be."""
-        self.method = self._describe_method(self.weights.load())
+        self.settings = self._describe_method(self.weights.load())
         # A SubjectDataset, which the data loader does not know.
         dataset: Any = self.data_loader.dataset  # type: ignore[union-attr]
         cohort = dataset.data if self.sites is None else self.sites.cohort
         self.targets.brain_masks = brain_masks_by_image(cohort)
         with self.outputs.claim():
+            self.targets.check(cohort)
             if self.sites is not None:
                 dataset.data = self.sites.resolve(dataset.data)
             dataset.earlier = self._left_by_earlier_run
@@ -116,7 +127,7 @@ class Harmonizer(Evaluator):
                 self.report.finish()
 
     def _left_by_earlier_run(self, job: Job) -> list[Path]:
-        outputs = self.outputs.left_by_earlier_run(job, self.method, partial(self._origin, job))
+        outputs = self.outputs.left_by_earlier_run(job, self.settings, partial(self._origin, job))
         if outputs and self.report is not None and not self.report.is_done(job, outputs):
             return []
         return outputs
@@ -152,10 +163,8 @@ class Harmonizer(Evaluator):
     def _harmonize(self, engine: Any, subject: Subject) -> Callable[[], list[Path]]:
         """Compute all targets; return what is to be called to write them, which says where."""
         targets = [self.targets.of_job(subject.job, contrast) for contrast in subject.job.targets]
-        records = [self.outputs.record(subject, target, self.method) for target in targets]
-        codes = [target.code for target in targets]
-        redrawn = [target.contrast for target in targets] if self.redraw_sources else []
-        results, redrawings = harmonize_and_redraw(self.inferer, self.network, subject.data, codes, redrawn)
+        records = [self.outputs.record(subject, target, self.settings) for target in targets]
+        results = self.method.harmonize(subject.data, [target.code for target in targets])
         # One entry for each target, as MONAI has one for each image of a batch.
         engine.state.batch = [subject.data for _ in targets]
         engine.state.output = [
@@ -163,9 +172,7 @@ class Harmonizer(Evaluator):
                 "pred": result.image,
                 "uncertainty": result.uncertainty,
                 "target_contrast": target.contrast,
-                "target_scale": target.scale,
-                "target_tone": target.tone,
-                "redrawing": redrawings.get(target.contrast),
+                "target_scale": target.code.scale,
             }
             for target, result in zip(targets, results, strict=True)
         ]
@@ -178,8 +185,8 @@ class Harmonizer(Evaluator):
         write = partial(self._write, subject, targets, records, finished)
         if self.report is None:
             return write
-        codes = self.report.read_codes(subject, targets, finished)
-        return partial(self._write_with_report, write, partial(self.report.write, subject, targets, finished, codes))
+        read = self.report.read_codes(subject, targets, finished)
+        return partial(self._write_with_report, write, partial(self.report.write, subject, targets, finished, read))
 
     @staticmethod
     def _write_with_report(write: Callable[[], list[Path]], report: Callable[[list[Path]], Path]) -> list[Path]:
@@ -200,7 +207,7 @@ class Harmonizer(Evaluator):
             if result.features is not None
         }
         if features:
-            self.outputs.write_features(subject, features)
+            self.outputs.write_features(subject, *self.method.features_table(features))
         title = "MEANINGLESS: random weights" if self.weights.random else "brain_mri_harmonization"
         return [
             path
@@ -211,12 +218,9 @@ class Harmonizer(Evaluator):
     def _describe_method(self, weights: dict[str, Any]) -> dict[str, Any]:
         """All settings that decide an output, for its sidecar."""
         parts = {
-            "network_def": self.network,
-            "inferer": self.inferer,
+            **self.method.describe(),
             "corrections": self.targets.corrections,
             "alignment": self.targets.align,
-            "tone": self.targets.tone,
-            "levels": self.targets.levels,
             "preprocessing": self.targets.transform,
             "postprocessing": self.postprocessing,
         }
@@ -224,7 +228,7 @@ class Harmonizer(Evaluator):
         return {
             **{name: describe(part) for name, part in parts.items()},
             "weights": weights,
-            "software": {"brain_mri_harmonization": self.bundle_version, **versions},
+            "software": {"brain_mri_harmonization": self.outputs.bundle_version, **versions},
             "device": self.state.device.type,
             "threads": torch.get_num_threads(),
         }

@@ -11,10 +11,10 @@ from ..base.errors import InputError
 from ..base.progress import Progress
 from ..base.text_files import write_json
 from ..images.cohort import read_cohort
-from ..jobs.targets import code_content, read_named_targets
-from ..methods.haca3.network import Haca3
+from ..jobs.targets import read_named_targets
+from ..methods.base import Code
 from .model_weights import ModelWeights
-from .targets import PreparedTarget, TargetPreparation, mean_code
+from .targets import TargetPreparation
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class NamedTargetsMaker:
 
     cohort_dir: str
     file: str
-    network: Haca3
     preparation: TargetPreparation
     weights: ModelWeights
     suffix: str = ""
@@ -40,10 +39,11 @@ class NamedTargetsMaker:
             )
         images = read_cohort(self.cohort_dir)
         self.weights.load()
-        prepared: dict[str, dict[str, list[PreparedTarget]]] = defaultdict(lambda: defaultdict(list))
+        prepared: dict[str, dict[str, list[Code]]] = defaultdict(lambda: defaultdict(list))
         progress = Progress("encode, images", len(images))
         for image in images:
-            prepared[image.scanner][image.contrast].append(self.preparation(image.path, image.contrast, CONTRASTS))
+            target = self.preparation(image.path, image.contrast, CONTRASTS)
+            prepared[image.scanner][image.contrast].append(target.code)
             progress.step()
         named = {
             scanner + self.suffix: {c: self._mean(of_contrast[c]) for c in CONTRASTS if c in of_contrast}
@@ -59,6 +59,7 @@ class NamedTargetsMaker:
         made_by = self.weights.code_maker
         return {name: codes for name, codes in there.items() if all(c["weights"] == made_by for c in codes.values())}
 
-    def _mean(self, targets: list[PreparedTarget]) -> dict[str, Any]:
-        code = mean_code(targets, self.network.theta, f"mean of {len(targets)} images", self.weights.code_maker)
-        return {key: value for key, value in code_content(code).items() if key != "contrast"}
+    def _mean(self, codes: list[Code]) -> dict[str, Any]:
+        origin = f"mean of {len(codes)} images"
+        code = type(codes[0]).mean(codes, origin=origin, weights=self.weights.code_maker)
+        return {key: value for key, value in code.to_json().items() if key != "contrast"}

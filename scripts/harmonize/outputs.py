@@ -26,8 +26,7 @@ from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import Job
 from ..jobs.naming import BIDS_IGNORED, GRID_SPACE, OutputNames, sidecar_path
 from ..jobs.status_table import STATUS_LOCK, STATUS_TABLE
-from ..jobs.targets import TargetCode, write_target_code
-from ..methods.haca3.features import SliceFeatures, features_table
+from ..jobs.targets import write_target_code
 from ..registration.transform_file import write_transform
 from .subjects import Subject
 from .targets import PreparedTarget
@@ -63,6 +62,7 @@ class Outputs:
     part: int = 0
     parts: int = 1
     largest_brain_ml: float = LARGEST_BRAIN_ML
+    bundle_version: str = ""
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
@@ -199,33 +199,35 @@ class Outputs:
 
     def _compare_target(self, subject: Subject, target: PreparedTarget, heads: bool) -> dict[str, Any]:
         """The same of the target and sources, whose codes differ then because of the head, not of the scanner."""
-        if target.head is None or target.head == heads:
+        if target.code.head is None or target.code.head == heads:
             return {}
         shown = {True: "the head", False: "the brain alone"}
         logger.warning(
             "%s: the target of %s shows %s and the sources %s; choose a target that shows what they show",
             subject.job.name,
             target.contrast,
-            shown[target.head],
+            shown[target.code.head],
             shown[heads],
         )
         return {"target_without_skull": heads}
 
-    def write_features(self, subject: Subject, features: Mapping[str, SliceFeatures]) -> None:
-        """Write the table of one subject's codes; `features` are by the contrast of the target."""
+    def write_features(self, subject: Subject, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write the table of what the method saw in one subject's sources."""
         names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
-        header, rows = features_table(features)
         with refuse_full_or_read_only(names.features()):
             write_text(names.features(), "".join("\t".join(row) + "\n" for row in [header, *rows]))
 
-    def write_codes(self, subject: Subject, features: SliceFeatures, codes: Sequence[TargetCode]) -> list[Path]:
-        """Write what the encoders alone say: the table, and each source's code, to be used as a target; say where."""
-        self.write_features(subject, {"": features})
+    def write_codes(
+        self, subject: Subject, table: tuple[list[str], list[list[str]]] | None, codes: Sequence[Mapping[str, Any]]
+    ) -> list[Path]:
+        """Write the table, if there is one, and each source's code, to be used as a target; say where."""
         names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
+        if table is not None:
+            self.write_features(subject, *table)
         for code in codes:
-            with refuse_full_or_read_only(names.code(code.contrast)):
-                write_target_code(names.code(code.contrast), code)
-        return [names.features(), *(names.code(code.contrast) for code in codes)]
+            with refuse_full_or_read_only(names.code(code["contrast"])):
+                write_target_code(names.code(code["contrast"]), code)
+        return [*([names.features()] if table else []), *(names.code(code["contrast"]) for code in codes)]
 
     def _reference(self, job: Job, contrast: str) -> str:
         return choose_reference(job.sources, contrast, self.reference)

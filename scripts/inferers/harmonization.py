@@ -1,6 +1,6 @@
 """What every method's inferer gives, and the inferer of methods that work on whole volumes."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,31 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor
 
-from ..methods.haca3.features import SliceFeatures
+
+@dataclass(frozen=True)
+class SourceFeatures(ABC):
+    """What a method saw in each of R rows, a slice of a source in which some source shows foreground.
+
+    `orientation` names the plane of each row, `index` the voxel along the axis that is sliced, `channel` the source.
+    `area` counts the source's foreground pixels: what a row says means nothing where there are none. `visible` counts
+    the pixels of the output, over which `share` is the source's mean attention; nan without a target.
+    """
+
+    orientation: tuple[str, ...]
+    index: Tensor
+    channel: Tensor
+    area: Tensor
+    visible: Tensor
+    share: Tensor
+
+    @property
+    @abstractmethod
+    def severity(self) -> Tensor:
+        """Artifact severity of each row."""
+
+    @abstractmethod
+    def of_volumes(self) -> dict[str, dict[str, list[float] | float]]:
+        """Means over the slices of each source, by its contrast; `severity` and `attention` among them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +51,7 @@ class Harmonized:
     visible: Tensor | None = None
     attention: Tensor | None = None
     uncertainty: Tensor | None = None
-    features: SliceFeatures | None = None
+    features: SourceFeatures | None = None
 
 
 class HarmonizationInferer(Inferer):

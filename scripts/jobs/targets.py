@@ -2,9 +2,11 @@
 
 A code file is JSON, and the file of named targets that ships with weights holds such codes by name, one for a contrast:
 
-    {"contrast": "t1w", "theta": [0.3, -1.2], "eta": [0.1, 0.4], "scale": 812.3, "origin": "site 3, mean of 20",
-     "weights": "5d1f..."}
+    {"contrast": "t1w", "method": "haca3", "theta": [0.3, -1.2], "eta": [0.1, 0.4], "scale": 812.3,
+     "origin": "site 3, mean of 20", "weights": "5d1f..."}
     {"site_3": {"t1w": {"theta": [0.3, -1.2], "eta": [0.1, 0.4]}, "flair": {"theta": [1.1, 0.2], "eta": [0, 0]}}}
+
+Here `theta` and `eta` are numbers of that method; another method has others.
 
 A name that has one contrast may also hold the code as a code file has it. `site:` with the name of a site stands for
 the mean code of that site's images, and `auto` for that of the site whose codes vary the least. A method that has no
@@ -13,55 +15,55 @@ targets brings all scans to a middle ground.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..base.arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
+from ..base.arguments import as_path, as_text, by_contrast, read_json
 from ..base.contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..base.errors import InputError
 from ..base.text_files import write_json
-from ..methods.haca3.tone import ToneCurve
 
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
-_REQUIRED, _OPTIONAL = ("contrast", "theta", "eta"), ("scale", "origin", "weights", "tone", "levels", "head")
+_COMMON = ("scale", "origin", "weights", "head", "method")
 
 
 @dataclass(frozen=True)
-class TargetCode:
-    """A scanner's contrast `theta` and artifacts `eta`, as one set of weights understands them.
+class StoredCode:
+    """A code as a file holds it; what its `numbers` mean, the method alone knows that made it.
 
-    `scale` is the intensity, the 95th percentile, that 1.0 stands for. `origin` says where the code comes from,
-    `weights` which weights made it, their file's SHA-256 (empty where a person did), `name` by which name or file
-    the user calls it, `tone` what is still to be done to what the network makes of it, and `levels` what classes of
-    anatomy still lack where it makes the contrast up. `head` is whether it is of heads or of brains alone, if known.
+    `scale` is the intensity that 1.0 stands for. `origin` says where the code comes from, `weights` which weights made
+    it, their file's SHA-256 (empty where a person did), `method` which method, `name` by which name or file the user
+    calls it. `head` is whether it is of heads or of brains alone, if known.
     """
 
     contrast: str
-    theta: tuple[float, ...]
-    eta: tuple[float, ...]
+    numbers: Mapping[str, Any] = field(hash=False)
     scale: float | None = None
     origin: str = ""
     weights: str = ""
     name: str = ""
-    tone: ToneCurve | None = None
-    levels: tuple[float, ...] | None = None
     head: bool | None = None
+    method: str = ""
 
     def __post_init__(self) -> None:
         if self.contrast not in CONTRASTS:
             raise InputError(f"`contrast` must be one of {', '.join(CONTRASTS)}, got {self.contrast!r}")
-        levels = () if self.levels is None else (("levels", self.levels),)
-        for key, values in (("theta", self.theta), ("eta", self.eta), *levels):
-            if not isinstance(values, tuple) or not values or not all(map(_is_number, values)):
-                raise InputError(f"`{key}` must be a list of finite numbers, got {values!r}")
-        if self.scale is not None and not (_is_number(self.scale) and self.scale > 0):
+        if self.scale is not None and not (is_number(self.scale) and self.scale > 0):
             raise InputError(f"`scale` must be a finite number above 0, got {self.scale!r}")
-        for key, text in (("origin", self.origin), ("weights", self.weights)):
+        for key, text in (("origin", self.origin), ("weights", self.weights), ("method", self.method)):
             if not isinstance(text, str):
                 raise InputError(f"`{key}` must be text, got {text!r}")
         if self.head is not None and not isinstance(self.head, bool):
             raise InputError(f"`head` must be true, false or null, got {self.head!r}")
+        if not self.numbers:
+            raise InputError("a code must have numbers, it has none")
+
+    def to_json(self) -> dict[str, Any]:
+        """What a file holds."""
+        method = {"method": self.method} if self.method else {}
+        common = {"scale": self.scale, "origin": self.origin, "weights": self.weights, "head": self.head}
+        return {"contrast": self.contrast, **self.numbers, **common, **method}
 
 
 @dataclass(frozen=True)
@@ -78,28 +80,23 @@ class MiddleGround:
     scanner: str | None
 
 
-TargetSpec = Path | TargetCode | SiteTarget | MiddleGround
-NamedTargets = Mapping[str, Mapping[str, TargetCode]]
+TargetSpec = Path | StoredCode | SiteTarget | MiddleGround
+NamedTargets = Mapping[str, Mapping[str, StoredCode]]
 
 
-def read_target_code(path: Path | str) -> TargetCode:
+def read_target_code(path: Path | str) -> StoredCode:
     """Read a code file."""
     return _to_code(read_json(path, "target code"), f"target code {path}", Path(path).name)
 
 
-def write_target_code(path: Path | str, code: TargetCode) -> None:
+def write_target_code(path: Path | str, content: Mapping[str, Any]) -> None:
     """Write a code file, which must end in .json to be recognised later."""
     if Path(path).suffix != ".json":
         raise InputError(f"a target code must be written to a .json file, got {path}")
-    write_json(path, code_content(code))
+    write_json(path, dict(content))
 
 
-def code_content(code: TargetCode) -> dict[str, Any]:
-    """What a code file holds, but for the name."""
-    return {key: value for key, value in asdict(code).items() if key in (*_REQUIRED, *_OPTIONAL)}
-
-
-def read_named_targets(path: Path | str) -> dict[str, dict[str, TargetCode]]:
+def read_named_targets(path: Path | str) -> dict[str, dict[str, StoredCode]]:
     """The codes of each name by contrast; none where there is no file, since weights may come without named targets."""
     if not Path(path).exists():
         return {}
@@ -143,7 +140,7 @@ def resolve_target(value: Any, contrast: str, named: NamedTargets, folder: Path 
     return found[contrast]
 
 
-def _find(value: Any, named: NamedTargets, folder: Path) -> Path | SiteTarget | Mapping[str, TargetCode]:
+def _find(value: Any, named: NamedTargets, folder: Path) -> Path | SiteTarget | Mapping[str, StoredCode]:
     """An image, a site, or the codes by contrast."""
     text = as_text(value, "target")
     if text == _ANY_SITE or text.startswith(_SITE_PREFIX):
@@ -186,8 +183,8 @@ def _contrast_of_name(image: Path) -> str | None:
     return CONTRAST_OF_SUFFIX.get(suffix)
 
 
-def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, TargetCode]:
-    if isinstance(entry, Mapping) and "theta" in entry:
+def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, StoredCode]:
+    if isinstance(entry, Mapping) and "contrast" in entry:
         code = _to_code(entry, where, name)
         return {code.contrast: code}
     if not isinstance(entry, Mapping) or not entry:
@@ -201,35 +198,21 @@ def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, TargetCode]:
     return codes
 
 
-def _to_code(content: Any, where: str, name: str) -> TargetCode:
+def _to_code(content: Any, where: str, name: str) -> StoredCode:
     """Check and convert what JSON holds; errors begin with `where`."""
     try:
         if not isinstance(content, Mapping):
-            raise InputError(f"a code must be an object with {', '.join(_REQUIRED)}, got {content!r}")
-        refuse_unknown(content, (*_REQUIRED, *_OPTIONAL), "key")
-        missing = [key for key in _REQUIRED if key not in content]
-        if missing:
-            raise InputError(f"a code must have {', '.join(_REQUIRED)}, `{missing[0]}` is missing")
-        theta, eta = (tuple(v) if isinstance(v, list) else v for v in (content["theta"], content["eta"]))
-        optional = {key: content[key] for key in _OPTIONAL if key in content}
-        if optional.get("tone") is not None:
-            optional["tone"] = _to_curve(optional["tone"])
-        if isinstance(optional.get("levels"), list):
-            optional["levels"] = tuple(optional["levels"])
-        return TargetCode(content["contrast"], theta, eta, name=name, **optional)
+            raise InputError(f"a code must be an object with a contrast and its numbers, got {content!r}")
+        if "contrast" not in content:
+            raise InputError("a code must have a contrast, `contrast` is missing")
+        numbers = {key: value for key, value in content.items() if key not in ("contrast", *_COMMON)}
+        return StoredCode(
+            content["contrast"], numbers, name=name, **{key: content[key] for key in _COMMON if key in content}
+        )
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 
 
-def _to_curve(content: Any) -> ToneCurve:
-    sides = ("made", "wanted")
-    if not isinstance(content, Mapping) or {*content} != {*sides}:
-        raise InputError(f"`tone` must be an object with {' and '.join(sides)}, got {content!r}")
-    if not all(isinstance(content[side], list) and all(map(_is_number, content[side])) for side in sides):
-        raise InputError(f"`tone` must hold lists of finite numbers, got {content!r}")
-    return ToneCurve(*(tuple(content[side]) for side in sides))
-
-
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Whether JSON can hold it as a number and a float can too; NaN compares as False."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -17,28 +17,24 @@ Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def read_codes(preparation: TargetPreparation, subject: Subject, target: PreparedTarget, result: Harmonized) -> Codes:
-    """Theta and eta of the source of that contrast, of the harmonized image and of the target.
+    """Appearance and artifacts of the source of that contrast, of the harmonized image and of the target.
 
-    Each is read as a target's would be. Methods without such codes have none.
+    Each is read as a target's would be. Methods whose codes do not tell have none.
     """
-    if result.features is None:
+    if not target.code.describe():
         return {}
-    network, codes, channel = preparation.network, {"target": target.code}, CONTRASTS.index(target.contrast)
-    # Not within that mode, in which the transform's threads would not be.
+    method, contrast = preparation.method, target.contrast
+    channel, codes = CONTRASTS.index(contrast), {"target": target.code.describe()}
+    if contrast in subject.images:
+        codes["before"] = method.describe_image(subject.data["image"][channel], contrast)
     prepared = _prepare(preparation.transform, result.image[0].float().cpu().clone(), channel)
-    with torch.inference_mode():
-        if target.contrast in subject.images:
-            source = subject.data["image"][None, channel, None]
-            codes["before"] = network.encode_target(source, target.contrast)
-        if prepared is not None:
-            codes["after"] = network.encode_target(prepared, target.contrast)
-    theta, numbers = result.features.theta, result.features.code.shape[1]
-    flat = {name: code.flatten().float().cpu() for name, code in codes.items()}
-    return {name: {"theta": code[:theta].tolist(), "eta": code[theta:numbers].tolist()} for name, code in flat.items()}
+    if prepared is not None:
+        codes["after"] = method.describe_image(prepared, contrast)
+    return codes
 
 
 def _prepare(transform: Transform, volume: Tensor, channel: int) -> Tensor | None:
-    """The harmonized image (X, Y, Z) as a target image (1, 1, X, Y, Z) would be; None where it is as good as empty."""
+    """The harmonized image (X, Y, Z) as a target image (X, Y, Z) would be; None where it is as good as empty."""
     stack = volume.new_zeros(len(CONTRASTS), *volume.shape)
     stack[channel] = volume
     available = torch.arange(len(CONTRASTS)) == channel
@@ -48,4 +44,5 @@ def _prepare(transform: Transform, volume: Tensor, channel: int) -> Tensor | Non
         if find_cause(error, InputError) is None:
             raise
         return None
-    return data["image"][None, channel, None]
+    prepared: Tensor = data["image"][channel]
+    return prepared

@@ -110,10 +110,10 @@ def code_ranges(
 ) -> tuple[Mapping[str, list[tuple[Summary, Sequence[float]]]], tuple[tuple[float, float], tuple[float, float]]] | None:
     """The contrast codes before and after, and the ranges that hold both and the targets; None where there are none."""
     points = {
-        when: [(s, s.codes[when]["theta"]) for s in summaries if when in s.codes]
+        when: [(s, s.codes[when]["appearance"]) for s in summaries if when in s.codes]
         for when in ("before", "after", "target")
     }
-    every = np.array([theta[:2] for found in points.values() for _, theta in found])
+    every = np.array([numbers[:2] for found in points.values() for _, numbers in found])
     if not len(every) or every.shape[1] < 2:
         return None
     low, high = every.min(axis=0), every.max(axis=0)

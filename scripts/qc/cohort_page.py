@@ -74,12 +74,12 @@ def _codes(summaries: Sequence[Summary]) -> list[Markup]:
         if found is None:
             continue
         points, ranges = found
-        targets = {(theta[0], theta[1]) for _, theta in points["target"]}
+        targets = {(numbers[0], numbers[1]) for _, numbers in points["target"]}
         pictures = []
         for when, title in (("before", "sources"), ("after", "harmonized")):
-            marks = [Point(theta[0], theta[1], group(s), f"{s.name}, {group(s)}") for s, theta in points[when]]
+            marks = [Point(numbers[0], numbers[1], group(s), f"{s.name}, {group(s)}") for s, numbers in points[when]]
             marks += [Point(x, y, None, "target") for x, y in sorted(targets)]
-            chart = scatter_chart(marks, names, "theta 1", "theta 2", f"{LABELS[contrast]} {title}", ranges)
+            chart = scatter_chart(marks, names, "code 1", "code 2", f"{LABELS[contrast]} {title}", ranges)
             pictures.append(tag("figure", chart, tag("figcaption", f"{LABELS[contrast]}, {title}")))
         parts.append(tag("div", pictures, class_="pair"))
     if not parts:

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
 from ..harmonize.subjects import Subject
-from ..inferers.harmonization import Harmonized
-from ..methods.haca3.features import SliceFeatures
+from ..inferers.harmonization import Harmonized, SourceFeatures
 from .planes import Box, box_around
 
 
@@ -35,7 +34,7 @@ class Comparison:
     imputed: np.ndarray | None
     uncertainty: np.ndarray | None
     attention: Mapping[str, np.ndarray]
-    features: SliceFeatures | None
+    features: SourceFeatures | None
 
     @property
     def before(self) -> np.ndarray | None:

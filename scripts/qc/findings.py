@@ -48,7 +48,7 @@ def artifacts(part: Part, shown: Figures) -> Markup | None:
     scores = {name: source["severity"] for name, source in found.items()}
     bars = [Bar(LABELS[name], score, f"{score:.2f}", AFTER) for name, score in scores.items()]
     if "target" in part.codes:
-        score = float(np.linalg.norm(part.codes["target"]["eta"]))
+        score = float(np.linalg.norm(part.codes["target"]["artifacts"]))
         bars.append(Bar("target", score, f"{score:.2f}", TARGET))
     usual = {name: f"{part.usual[name]:.2f}" if part.usual else "not known" for name in scores}
     rows = [[LABELS[name], f"{score:.2f}", usual[name], part.verdicts[name]] for name, score in scores.items()]

@@ -46,7 +46,7 @@ MEASURES: Mapping[str, Measure] = {
     "histogram_after": Measure("Histogram to target, after", "the same of the harmonized image", percent=True),
     "contrast_before": Measure(
         "Contrast code to target, before",
-        "distance of the source's contrast code theta to that of the target",
+        "distance of the source's contrast code to that of the target",
         worse=0,
     ),
     "contrast_after": Measure("Contrast code to target, after", "the same of the harmonized image"),

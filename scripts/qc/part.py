@@ -21,7 +21,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """`sidecar` is that of the image; `codes` are theta and eta before, after and of the target, where there are any.
+    """`sidecar` is that of the image; `codes` have appearance and artifacts before, after and of the target, if known.
 
     `values` has the measures, `usual` the usual artifact scores of the sources, if known, `verdicts` a sentence on each
     source's, `regions` milliliters before and after.

@@ -10,8 +10,8 @@ from ..base.contrasts import CONTRASTS
 from ..harmonize.outputs import SKULL_STRIPPED
 from ..harmonize.subjects import Subject
 from ..harmonize.targets import PreparedTarget, TargetPreparation
+from ..harmonize.usual_scores import usual_scores
 from ..inferers.harmonization import Harmonized
-from ..methods.haca3.usual_scores import usual_scores
 from .anatomy import Segmenter, largest_change, region_changes
 from .codes import Codes
 from .comparison import compare
@@ -39,12 +39,12 @@ class PartMaker:
         comparison = compare(subject, result, target.contrast, sidecar["Reference"], wanted)
         scores = {name: source["severity"] for name, source in found.get("sources", {}).items()}
         maker, head = self.targets.weights.code_maker, not sidecar[SKULL_STRIPPED]
-        usual = usual_scores(self.named_targets, maker, head, scores)
+        usual = usual_scores(self.targets.method, self.named_targets, maker, head, scores)
         values = measure(comparison, found, usual) | _code_distances(codes)
         regions = self._regions(subject, result, target.contrast)
         if regions:
             values["volumes"] = largest_change(regions)
-        wanted_score = float(np.linalg.norm(codes["target"]["eta"])) if codes else None
+        wanted_score = float(np.linalg.norm(codes["target"]["artifacts"])) if codes else None
         verdicts = judge_severities(scores, usual, wanted_score, self.limits)
         random = bool(sidecar["Method"]["weights"].get("random"))
         return Part(
@@ -71,7 +71,7 @@ class PartMaker:
 def _code_distances(codes: Codes) -> dict[str, float]:
     """Distances of the contrast codes to that of the target."""
     return {
-        f"contrast_{when}": float(np.linalg.norm(np.subtract(codes[when]["theta"], codes["target"]["theta"])))
+        f"contrast_{when}": float(np.linalg.norm(np.subtract(codes[when]["appearance"], codes["target"]["appearance"])))
         for when in ("before", "after")
         if when in codes
     }

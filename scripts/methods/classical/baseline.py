@@ -42,10 +42,6 @@ class Baseline(nn.Module, ABC):
         styles = [self.describe(volume, _foreground(volume, f"target `{contrast}`"), contrast) for volume in volumes]
         return TargetStyle(contrast, torch.stack(styles))
 
-    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> TargetStyle:
-        """Refuse a network's code: these methods look at a target's intensities."""
-        raise InputError(f"the target of this method must be an image, got the code {name}")
-
     def forward(self, image: Tensor, target: TargetStyle) -> Tensor:
         """Give stacked sources (B, 4, X, Y, Z) the style of one target, or of one target each, as (B, 1, X, Y, Z)."""
         source = image[:, CONTRASTS.index(target.contrast)]

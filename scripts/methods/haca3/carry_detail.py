@@ -6,17 +6,13 @@ the target is nearly a straight line of its image of the source, and that line o
 the network errs in, it errs in twice, and the two cancel (lines after He et al. 2013, guided filters).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from monai.config import KeysCollection
-from monai.transforms import MapTransform
 from torch import Tensor
 from torch.nn.functional import avg_pool3d, interpolate, pad
 
-from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from .tone import ToneCalibration
 
@@ -61,7 +57,7 @@ def _box_of_cells(shown: Tensor, size: int) -> tuple[slice, ...]:
     return tuple(slice(size * start, size * stop) for start, stop in ends)
 
 
-class CarryDetaild(MapTransform):
+class DetailCarrier:
     """Makes volumes (1, X, Y, Z) of the source of their contrast, by lines between two images of the network.
 
     A `calibration` first gives the network's image of the source the source's brightness. A line counts less
@@ -77,17 +73,13 @@ class CarryDetaild(MapTransform):
     def __init__(
         self,
         calibration: ToneCalibration | None,
-        keys: KeysCollection = "pred",
-        redrawing_key: str = "redrawing",
         radius: int = 16,
         coarseness: int = 4,
         epsilon: float = 3e-4,
         severities: Sequence[float] = (0.7, 1.2),
         share: float = 1.0,
-        allow_missing_keys: bool = False,
     ) -> None:
         """Check the arguments."""
-        super().__init__(keys, allow_missing_keys)
         if not 1 <= coarseness <= radius:
             raise InputError(f"`coarseness` must be from 1 to `radius`, {radius}, got {coarseness}")
         if epsilon <= 0:
@@ -97,29 +89,22 @@ class CarryDetaild(MapTransform):
         if not isinstance(share, int | float) or not 0 <= share <= 1:
             raise InputError(f"`carry_detail` must be true, false or a number from 0 to 1, got {share!r}")
         self.calibration = calibration
-        self.redrawing_key = redrawing_key
         self.radius = radius
         self.coarseness = coarseness
         self.epsilon = epsilon
         self.severities = severities
         self.share = float(share)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Replace the volumes by new ones; without a redrawing there is no source of their contrast, and they stay."""
-        result = dict(data)
-        redrawing: Redrawing | None = result.get(self.redrawing_key)
-        if redrawing is None:
+    def __call__(self, volume: Tensor, source: Tensor, redrawing: Redrawing) -> Tensor:
+        """The `volume` with the detail of the `source` (X, Y, Z) of its contrast, which was drawn anew."""
+        result = volume.clone()
+        image = result[0]
+        if not image.any():
             return result
-        source = result["image"][CONTRASTS.index(result["target_contrast"])]
-        for key in self.key_iterator(result):
-            result[key] = result[key].clone()
-            image = result[key][0]
-            if not image.any():
-                continue
-            # What lies outside changes nothing, and would take most of the time.
-            box = _box_of_cells(image > 0, self.coarseness)
-            guide = redrawing.image[0].to(image.device)
-            image[box] = self._carry(image[box], source.to(image.device)[box], guide[box], redrawing.severity)
+        # What lies outside changes nothing, and would take most of the time.
+        box = _box_of_cells(image > 0, self.coarseness)
+        guide = redrawing.image[0].to(image.device)
+        image[box] = self._carry(image[box], source.to(image.device)[box], guide[box], redrawing.severity)
         return result
 
     def _carry(self, image: Tensor, source: Tensor, redrawn: Tensor, severity: float) -> Tensor:

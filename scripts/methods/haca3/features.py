@@ -7,25 +7,15 @@ import torch
 from torch import Tensor
 
 from ...base.contrasts import CONTRASTS
+from ...inferers.harmonization import SourceFeatures
 from .plane_pass import PlanePass
 
 
 @dataclass(frozen=True)
-class SliceFeatures:
-    """One row for each source in each slice in which some source shows foreground.
+class SliceFeatures(SourceFeatures):
+    """The `code` (R, theta + eta) of each row, of which `theta` numbers are theta."""
 
-    `orientation` names the plane of each of the R rows, `index` the voxel along the axis that is sliced, `channel` the
-    source; `code` is (R, theta + eta). `area` counts the source's foreground pixels: a code of none says nothing.
-    `visible` counts the pixels of the output, over which `share` is the source's mean attention; nan without a target.
-    """
-
-    orientation: tuple[str, ...]
-    index: Tensor
-    channel: Tensor
     code: Tensor
-    area: Tensor
-    visible: Tensor
-    share: Tensor
     theta: int
 
     @property
@@ -85,4 +75,4 @@ def slice_features(
     index, channel, code, area, visible, share = (
         torch.cat([rows.flatten(0, 1) for rows in column]).cpu() for column in zip(*parts, strict=True)
     )
-    return SliceFeatures(tuple(orientation), index, channel, code, area, visible, share, theta)
+    return SliceFeatures(tuple(orientation), index, channel, area, visible, share, code, theta)

@@ -7,27 +7,13 @@ anatomy lacks there is added to that class wherever the contrast is made up. A c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from ...base.errors import InputError
-
-
-@runtime_checkable
-class MakesUpTarget(Protocol):
-    """A network that can make a target's image from others, and say of which anatomy."""
-
-    anatomy_classes: int
-
-    def make_up_target(self, images: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Slices (S, 1, H, W) of the target's image of `contrast` among the `images` (C, X, Y, Z) of its visit.
-
-        Behind them what the network makes of them (S, 1, H, W), from the other images if there are any and with the
-        `code` of the target, and the shares of the classes of anatomy (S, K, H, W) that it saw there.
-        """
+from .network import Haca3
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,7 @@ class LevelCalibration:
         if not self.ridge > 0:
             raise InputError(f"`ridge` must be above 0, got {self.ridge}")
 
-    def __call__(self, network: MakesUpTarget, images: Tensor, contrast: str, code: Tensor) -> tuple[float, ...] | None:
+    def __call__(self, network: Haca3, images: Tensor, contrast: str, code: Tensor) -> tuple[float, ...] | None:
         """A level for each class (K,), of the target of `contrast` among the images; None where it shows nothing."""
         wanted, made, anatomy = network.make_up_target(images, contrast, code)
         seen = ((wanted > self.threshold) & (made > self.threshold))[:, 0]

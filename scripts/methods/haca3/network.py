@@ -17,7 +17,6 @@ Letters in shapes: B slices, C sources, K anatomy classes, H and W the field of 
 them the K levels of `levels.py` where a contrast is made up.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -118,14 +117,6 @@ class Haca3(nn.Module):
     def encode_target(self, image: Tensor, contrast: str) -> Tensor:
         """Codes (B, theta + eta) of normalised target volumes (B, 1, X, Y, Z); `contrast` makes no difference."""
         return torch.cat([self._encode_volume(volume) for volume in image[:, 0]])
-
-    @torch.jit.unused
-    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> Tensor:
-        """The code (1, theta + eta) of a target that is known by its numbers."""
-        lengths, expected = (len(theta), len(eta)), (self.theta, self.default_target.shape[1] - self.theta)
-        if lengths != expected:
-            raise InputError(f"target code {name} must have {expected} numbers of theta and eta, it has {lengths}")
-        return self.default_target.new_tensor([[*theta, *eta]])
 
     @torch.jit.unused
     def severity(self, code: Tensor) -> float:

@@ -5,16 +5,14 @@ they are there, they do so in every image that is given this target's contrast: 
 others. It is found once for a target, and kept with its code.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 import torch
-from monai.config import KeysCollection
-from monai.transforms import MapTransform
 from torch import Tensor
 
 from ...base.errors import InputError
+from .network import Haca3
 
 # By which made intensities differ at least, so that the curve has one value everywhere.
 _STEP = 1e-6
@@ -60,20 +58,6 @@ def mean_curve(curves: Sequence[ToneCurve]) -> ToneCurve | None:
     return ToneCurve(made, wanted)
 
 
-@runtime_checkable
-class RedrawsTarget(Protocol):
-    """A network that can make a target's image anew, from a code that tells of artifacts too."""
-
-    def encode_target(self, image: Tensor, contrast: str) -> Tensor:
-        """The code of target images (B, 1, X, Y, Z)."""
-
-    def severity(self, code: Tensor) -> float:
-        """How severe these artifacts are."""
-
-    def redraw_target(self, image: Tensor, contrast: str, code: Tensor) -> tuple[Tensor, Tensor]:
-        """Some slices of the target image (X, Y, Z), and what the network makes of them with its `code`."""
-
-
 @dataclass(frozen=True)
 class ToneCalibration:
     """Finds the curve of a target, through `percentiles` of what the network makes of it and of what it is.
@@ -90,7 +74,7 @@ class ToneCalibration:
         if len(marks) < 3 or marks[1] < 0 or any(a >= b for a, b in zip(marks[1:], marks[2:], strict=False)):
             raise InputError(f"`percentiles` must rise from 0 or above to below 100, got {list(self.percentiles)}")
 
-    def __call__(self, network: RedrawsTarget, image: Tensor, contrast: str, code: Tensor) -> ToneCurve | None:
+    def __call__(self, network: Haca3, image: Tensor, contrast: str, code: Tensor) -> ToneCurve | None:
         """The curve of the target image (X, Y, Z); None where nothing can be seen of it."""
         wanted, made = network.redraw_target(image, contrast, code)
         return self.curve(made, wanted)
@@ -104,24 +88,6 @@ class ToneCalibration:
         ends = [_quantiles(each[seen], shares) for each in (made, wanted)]
         ends[0] = ends[0].cummax(0).values + _STEP * torch.arange(len(shares))
         return ToneCurve(*(tuple(end.tolist()) for end in ends))
-
-
-class ApplyToned(MapTransform):
-    """Mends the brightness of volumes by the curve of their target, where it has one."""
-
-    def __init__(
-        self, keys: KeysCollection = "pred", tone_key: str = "target_tone", allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.tone_key = tone_key
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Replace the volumes by new ones."""
-        result, curve = dict(data), data.get(self.tone_key)
-        for key in self.key_iterator(result):
-            if curve is not None:
-                result[key] = curve(result[key])
-        return result
 
 
 def _quantiles(values: Tensor, shares: Tensor) -> Tensor:

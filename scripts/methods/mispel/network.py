@@ -9,7 +9,6 @@ Letters in shapes: B slices, M scanners, L embeddings, C contrasts, H and W the 
 """
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +91,7 @@ class Mispel(nn.Module):
         The image is nowhere negative, and 0 where the slice is.
         """
         source = image[:, CONTRASTS.index(self.contrast), None]
-        key = self._key(self.middle_ground(self.contrast, target))
+        key = self._key(self.known_scanner(self.contrast, target))
         return self.decoders[key](self.encoders[key](source)).relu() * (source > 0)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -108,8 +107,8 @@ class Mispel(nn.Module):
         """The coefficients (M, L) of all decoders, in the order of `scanners`."""
         return torch.stack(list(self.decoders.parameters()))
 
-    def middle_ground(self, contrast: str, scanner: str | None) -> str:
-        """The code by which scans of `scanner` are harmonized; refuse what was not trained on."""
+    def known_scanner(self, contrast: str, scanner: str | None) -> str:
+        """The `scanner` itself; refuse what was not trained on."""
         if contrast != self.contrast:
             raise InputError(f"`contrast` must be the one that MISPEL was trained on, {self.contrast}, got {contrast}")
         if scanner not in self.scanners:
@@ -117,14 +116,6 @@ class Mispel(nn.Module):
                 f"a scan must be of a scanner that MISPEL was trained on, {', '.join(self.scanners)}, got {scanner}"
             )
         return scanner
-
-    def encode_target(self, image: Tensor, contrast: str) -> NoReturn:
-        """Refuse a target."""
-        raise InputError("this method brings all scans to a middle ground and takes no target, got an image")
-
-    def stored_target(self, theta: Sequence[float], eta: Sequence[float], name: str) -> NoReturn:
-        """Refuse a target."""
-        raise InputError(f"this method brings all scans to a middle ground and takes no target, got the code {name}")
 
     def _key(self, scanner: str) -> str:
         """Names of modules hold no dots."""

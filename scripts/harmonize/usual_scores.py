@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...jobs.targets import read_named_targets
+from ..jobs.targets import read_named_targets
+from ..methods.base import Method
 
 
 def usual_scores(
-    named_targets: Path | str | None, weights: str, head: bool, contrasts: Collection[str]
+    method: Method, named_targets: Path | str | None, weights: str, head: bool, contrasts: Collection[str]
 ) -> dict[str, float]:
     """Of each contrast the mean score of the named targets, those of heads or of brains alone.
 
@@ -19,7 +20,9 @@ def usual_scores(
     targets = [] if named_targets is None else list(read_named_targets(named_targets).values())
     found: dict[str, list[float]] = {contrast: [] for contrast in contrasts}
     for target in targets:
-        for contrast, code in target.items():
-            if contrast in found and code.weights == weights and code.head == head:
-                found[contrast].append(float(np.linalg.norm(code.eta)))
+        for contrast, stored in target.items():
+            if contrast in found and stored.weights == weights and stored.head == head:
+                severity = method.read_code(stored).severity()
+                if severity is not None:
+                    found[contrast].append(severity)
     return {contrast: float(np.mean(scores)) for contrast, scores in found.items()} if all(found.values()) else {}
