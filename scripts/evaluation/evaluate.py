@@ -16,7 +16,7 @@ from ..base.output_folder import describe, generated_by, whole_folder
 from ..base.regions import REGIONS
 from ..base.text_files import write_json
 from ..base.worker_pool import WorkerPool
-from ..images.cohort import output_path, read_cohort
+from ..images.bids_cohort import output_path, read_cohort
 from ..images.volumes import read_volume
 from ..jobs.selection import chosen_labels
 from ..metrics.site_probe import learnable_sites

@@ -10,7 +10,7 @@ from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.progress import Progress
 from ..base.text_files import write_json
-from ..images.cohort import read_cohort
+from ..images.bids_cohort import read_cohort
 from ..jobs.targets import read_named_targets
 from ..methods.base import Code
 from .model_weights import ModelWeights

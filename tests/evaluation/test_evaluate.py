@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 
 from scripts.base.errors import InputError
 from scripts.evaluation.measurements import Measurement, read_measurements
-from scripts.images.cohort import read_cohort
+from scripts.images.bids_cohort import read_cohort
 from scripts.images.volumes import read_volume
 from scripts.metrics.image import psnr
 from scripts.metrics.scaling import divide_by_percentile

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scripts.evaluation.measurements import PairMeasurement, read_pair_measurements
-from scripts.images.cohort import read_cohort
+from scripts.images.bids_cohort import read_cohort
 from scripts.images.volumes import read_volume
 from scripts.metrics.scaling import divide_by_percentile
 from scripts.metrics.ssim import windowed_ssim

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.evaluation.measurements import read_measurements
-from scripts.images.cohort import read_cohort
+from scripts.images.bids_cohort import read_cohort
 
 from ..harmonize.ball_cohort import make_evaluation, write_cohort, write_copy_of_references
 from ..harmonize.test_multi_gpu_inference import BUNDLE, torchrun

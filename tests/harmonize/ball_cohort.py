@@ -13,7 +13,7 @@ from scripts.base.text_files import write_json
 from scripts.evaluation.evaluate import Evaluation
 from scripts.evaluation.pair_work import PairMeasures
 from scripts.evaluation.report import EvaluationReport
-from scripts.images.cohort import CohortImage, output_path, read_cohort, truth_path
+from scripts.images.bids_cohort import CohortImage, output_path, read_cohort, truth_path
 from scripts.images.volumes import read_volume, write_volume
 from scripts.metrics.image import correlation, psnr, wasserstein
 from scripts.metrics.scaling import divide_by_percentile

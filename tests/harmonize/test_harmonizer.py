@@ -21,7 +21,7 @@ from scripts.harmonize.model_weights import ModelWeights
 from scripts.harmonize.outputs import Outputs
 from scripts.harmonize.subjects import SubjectDataset, first
 from scripts.harmonize.targets import TargetPreparation
-from scripts.images.cohort import output_path, read_cohort
+from scripts.images.bids_cohort import output_path, read_cohort
 from scripts.images.grid import GRID_AFFINE
 from scripts.images.volumes import read_volume, write_volume
 from scripts.inferers.harmonization import VolumeInferer

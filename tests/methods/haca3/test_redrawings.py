@@ -1,10 +1,10 @@
 import pytest
 import torch
+from scripts.methods.haca3.redrawings import harmonize_and_redraw
 
 from scripts.inferers.harmonization import VolumeInferer
 from scripts.methods.classical.none import NoHarmonization
 from scripts.methods.haca3.fusing import MedianFusion
-from scripts.methods.haca3.redrawings import harmonize_and_redraw
 from scripts.methods.haca3.triplanar import TriPlanarInferer
 
 from .small import small_haca3_plus, small_subject, two_targets

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
+from scripts.methods.haca3.usual_scores import usual_scores
 
 from scripts.base.text_files import write_json
-from scripts.methods.haca3.usual_scores import usual_scores
 
 
 @pytest.fixture
