@@ -17,7 +17,7 @@ from scripts.metrics.image import psnr
 from scripts.metrics.scaling import divide_by_percentile
 from scripts.metrics.ssim import global_ssim, windowed_ssim
 
-from ..harmonize.ball_cohort import BRAIN, DISTANCE, make_evaluation, write_cohort, write_copy_of_references
+from .ball_cohort import BRAIN, DISTANCE, make_evaluation, write_cohort, write_copy_of_references
 
 ROOT = Path(__file__).parents[2]
 

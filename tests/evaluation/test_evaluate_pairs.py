@@ -11,7 +11,7 @@ from scripts.images.volumes import read_volume
 from scripts.metrics.scaling import divide_by_percentile
 from scripts.metrics.ssim import windowed_ssim
 
-from ..harmonize.ball_cohort import BRAIN, make_evaluation, write_cohort, write_copy_of_references
+from .ball_cohort import BRAIN, make_evaluation, write_cohort, write_copy_of_references
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from scripts.evaluation.measurements import read_measurements
 from scripts.images.bids_cohort import read_cohort
 
-from ..harmonize.ball_cohort import make_evaluation, write_cohort, write_copy_of_references
 from ..harmonize.test_multi_gpu_inference import BUNDLE, torchrun
+from .ball_cohort import make_evaluation, write_cohort, write_copy_of_references
 
 CONFIGS = [str(BUNDLE / "configs" / name) for name in ("evaluate.json", "multi_gpu_evaluate.json")]
 
