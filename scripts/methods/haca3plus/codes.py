@@ -67,17 +67,19 @@ class ContrastEncoder(nn.Module):
         )
 
     def forward(self, image: Tensor, beta: Tensor, foreground: Tensor, percentiles: Tensor, contrast: Tensor) -> Tensor:
-        """Of slices (B, 1, H, W), their own beta (B, K, H, W) and foreground (B, 1, H, W)."""
-        weight = beta[:, : self.tissues].float() * foreground
+        """Of slices and their foreground (B, 1, H, W), with their own beta (B, K, 4, H / 2, W / 2)."""
         image = image.float()
-        total = weight.sum((2, 3))
-        overall = (image * foreground).sum((2, 3)) / foreground.sum((2, 3)).clamp(min=1.0)
+        detail = (image - avg_pool2d(image, 3, 1, 1)).abs()
+        values = torch.cat([torch.ones_like(image), image, image * image, detail], dim=1) * foreground
+        values = pixel_unshuffle(values, 2).unflatten(1, [4, 4]).flatten(2)
+        sums = torch.bmm(beta[:, : self.tissues].float().flatten(2), values.transpose(1, 2))  # Eq. (4)
+        overall = values.sum(2, keepdim=True) / values[:, :1].sum(2, keepdim=True).clamp(min=1.0)
         # A class that is hardly there counts as the average of all.
-        mean = ((weight * image).sum((2, 3)) + 5 * overall) / (total + 5)
-        square = (weight * (image - mean.unsqueeze(-1).unsqueeze(-1)).square()).sum((2, 3)) / (total + 5)
-        detail = (weight * (image - avg_pool2d(image, 3, 1, 1)).abs()).sum((2, 3)) / (total + 5)
-        share = total / total.sum(1, keepdim=True).clamp(min=1.0)
-        numbers = [mean, (square + 1e-6).sqrt(), 4 * detail, share, percentiles, contrast]
+        few = 5.0
+        means = (sums + few * overall.transpose(1, 2)) / (sums[:, :, :1] + few)
+        share = sums[:, :, 0] / sums[:, :, 0].sum(1, keepdim=True).clamp(min=1.0)
+        deviation = ((means[:, :, 2] - means[:, :, 1].square()).clamp(min=0) + 1e-4).sqrt()
+        numbers = [means[:, :, 1], deviation, 4 * means[:, :, 3], share, percentiles, contrast]
         return self.layers(torch.cat(numbers, dim=1))
 
 

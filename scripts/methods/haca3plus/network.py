@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
-from .anatomy import AnatomyEncoder, activate, full_size
+from .anatomy import AnatomyEncoder, activate
 from .attention import ForegroundAttention
 from .codes import ArtifactEncoder, CodeLayout, ContrastEncoder
 from .curve import CurveCorrection, apply_curve, slopes
@@ -137,7 +137,7 @@ class HarmonizationNet(nn.Module):
         """Codes (B, D) of slices (B, 1, H, W); `percentiles` (B, P) are their volumes', `contrast` (B, 4) one-hot."""
         foreground = self.foreground(slices).to(slices.dtype)
         logits, _ = self.anatomy_encoder(slices, percentiles, contrast, foreground)
-        beta = full_size(activate(logits.float(), self.tissues))
+        beta = activate(logits.float(), self.tissues)
         theta = self.contrast_encoder(slices, beta, foreground, percentiles, contrast)
         eta = self.artifact_encoder(slices, foreground, percentiles[:, 5:6])
         return torch.cat([theta.float(), eta.float(), percentiles, contrast], dim=1)

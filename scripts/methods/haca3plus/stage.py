@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
-from .anatomy import activate, full_size
+from .anatomy import activate
 from .losses import image_loss, severity_loss, tissue_loss, weighted_mean
 from .network import Drawn, HarmonizationNet, Seen
 
@@ -84,7 +84,7 @@ class HarmonizerStage(nn.Module):
         given = torch.cat([blank, percentiles, contrast], dim=1)
         seen = network.see(images, given.unflatten(0, size[:2]), available)
         slices = images.flatten(0, 1).unsqueeze(1)[present]
-        beta = full_size(activate(seen.logits.detach().float(), network.tissues))
+        beta = activate(seen.logits.detach().float(), network.tissues)
         theta = network.contrast_encoder(slices, beta, shown[present], percentiles[present], contrast[present])
         eta = network.artifact_encoder(slices, shown[present], percentiles[present, 5:6])
         loss = self._severity(batch, eta.float(), present, percentiles)
@@ -113,7 +113,7 @@ class HarmonizerStage(nn.Module):
         shown = network.foreground(slices).to(slices.dtype)
         with torch.no_grad():
             logits, _ = network.anatomy_encoder(slices, percentiles, contrast, shown)
-            beta = full_size(activate(logits.float(), network.tissues))
+            beta = activate(logits.float(), network.tissues)
         theta = network.contrast_encoder(slices, beta, shown, percentiles, contrast).float()
         blank = theta.new_zeros(len(theta), network.layout.eta_end - network.layout.theta_end)
         return torch.cat([theta, blank, percentiles, contrast], dim=1)
