@@ -30,7 +30,7 @@ class AnatomyEncoder(nn.Module):
         self.channels = tissues + free
         self.condition = Condition(len(levels) + contrasts, condition)
         self.body = ModulatedUNet(4 * 2, widths, condition)
-        self.head = nn.Conv2d(widths[0], 4 * self.channels, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], 4 * self.channels, 1)
         self.confidence = zero(nn.Conv2d(widths[0], 4, 1))
         self.register_buffer("levels", torch.tensor([level / 100 for level in levels]))
 

@@ -6,7 +6,7 @@ its foreground gives the same result as the whole slice, and no result depends o
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, max_pool2d
 
 LEAK = 0.1
 
@@ -35,13 +35,16 @@ class ModulatedConv(nn.Module):
         nn.init.kaiming_normal_(self.convolution.weight, a=LEAK)
         nn.init.normal_(self.modulation.weight, std=0.1 * condition**-0.5)
         nn.init.zeros_(self.modulation.bias)
-        self.activation = nn.LeakyReLU(LEAK, inplace=True)
 
     def forward(self, features: Tensor, condition: Tensor, mask: Tensor) -> Tensor:
         """`condition` is (B, condition), `mask` (B, 1, H, W) holds 0 and 1."""
-        scale, shift = self.modulation(condition).unsqueeze(-1).unsqueeze(-1).chunk(2, dim=1)
-        made = self.convolution(features)
-        return self.activation(torch.addcmul(shift.to(made.dtype), made, (1 + scale).to(made.dtype))) * mask
+        scale, shift = self.modulation(condition).to(features.dtype).unsqueeze(-1).unsqueeze(-1).chunk(2, dim=1)
+        return modulate(self.convolution(features), scale, shift, mask)
+
+
+def modulate(features: Tensor, scale: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
+    """Features (B, C, H, W) scaled by 1 + `scale` and shifted (B, C, 1, 1), rectified, 0 outside `mask` (B, 1, H, W)."""
+    return leaky_relu(features * (1 + scale) + shift, LEAK) * mask
 
 
 class ModulatedUNet(nn.Module):
@@ -64,6 +67,7 @@ class ModulatedUNet(nn.Module):
 
     def forward(self, features: Tensor, condition: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """`features` (B, inputs, H, W) and their `mask` (B, 1, H, W), sides multiples of 2 ** (levels - 1)."""
+        mask = mask.to(features.dtype)
         features = self.second(self.first(features, condition, mask), condition, mask)
         skips, masks = [features], [mask]
         for first, second in zip(self.down_first, self.down_second):  # noqa: B905, TorchScript knows no strict

@@ -16,7 +16,8 @@ class HarmonizerStage(nn.Module):
 
     Each slice goes to `targets` of its contrasts. The source of the target's contrast is withheld with the probability
     `withheld`, and of what is left each one with `dropout`; one always remains. With the probability `curve_alone` a
-    sample keeps its curve alone. Pixels outside of the brain weigh `outside`. The slice is seen through a `window`.
+    sample keeps its curve alone. Pixels outside of the brain, which the first
+    `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class HarmonizerStage(nn.Module):
         dropout: float = 0.15,
         curve_alone: float = 0.1,
         outside: float = 0.2,
+        brain_tissues: int = 5,
         window: int = 144,
         gradient: float = 1.0,
         decoded: float = 0.5,
@@ -42,6 +44,7 @@ class HarmonizerStage(nn.Module):
             raise ValueError(f"`window` must be a multiple of {network.step}, got {window}")
         self.network = network
         self.targets, self.window, self.outside = targets, window, outside
+        self.brain_tissues = brain_tissues
         self.withheld, self.dropout, self.curve_alone = withheld, dropout, curve_alone
         self.gradient, self.rest = gradient, rest
         self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "severity": severity}
@@ -70,7 +73,8 @@ class HarmonizerStage(nn.Module):
         dropped = (torch.rand(len(rows), device=left.device) < self.curve_alone).float()
         target = self._targets(batch, rows, chosen)
         drawn = self.network.draw(batch["source"], seen, target, sources, left, dropped)
-        weight = seen.visible * torch.where(batch["foreground"].unsqueeze(1) != 0, 1.0, self.outside)
+        brain = batch["tissue"][:, : self.brain_tissues].sum(1, keepdim=True)
+        weight = seen.visible * (self.outside + (1 - self.outside) * brain)
         return self._image_losses(drawn, batch["truth"][rows, chosen, None], weight)
 
     def _sources(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Seen, Tensor]:
