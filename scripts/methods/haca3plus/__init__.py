@@ -1,0 +1,1 @@
+"""HACA3+ with a way for identity: see README.md."""

@@ -1,0 +1,223 @@
+"""HACA3+ with a way for identity: sources in, the same slices as another scanner would show them out.
+
+    beta    anatomy of each source                            `anatomy_encoder`
+    theta, eta, percentiles, contrast: a volume's code        `encode`
+    alpha   each source's weight at each pixel                `attention`
+    d       the image decoded from the fused anatomy beta*    `decoder`
+    x*      the source of the target's contrast through a curve, corrected, with d where that fails     `identity`
+
+Letters in shapes: B slices, C sources, K channels of anatomy, D numbers of a code, H and W multiples of `step`.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pixel_unshuffle
+
+from .anatomy import AnatomyEncoder, activate
+from .attention import ForegroundAttention
+from .codes import ArtifactEncoder, CodeLayout, ContrastEncoder
+from .curve import CurveCorrection, apply_curve, slopes
+from .decoder import Decoder
+from .identity import IdentityPath
+
+PERCENTILES = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5)
+
+
+class Seen(NamedTuple):
+    """What sources show, whatever the target.
+
+    Of the N sources that are available: their logits (N, K, 4, H / 2, W / 2), and which of the B C places they have;
+    of all, the confidence and the foreground (B, C, H, W), and where any shows foreground (B, 1, H, W).
+    """
+
+    logits: Tensor
+    present: Tensor
+    confidence: Tensor
+    shown: Tensor
+    visible: Tensor
+
+
+class Drawn(NamedTuple):
+    """x* and what it is made of, (B, 1, H, W) each but alpha (B, C, H, W), delta (B, P + 1) and
+    beta* (B, K, 4, H / 2, W / 2)."""
+
+    image: Tensor
+    decoded: Tensor
+    curved: Tensor
+    gain: Tensor
+    residual: Tensor
+    gate: Tensor
+    alpha: Tensor
+    beta: Tensor
+    delta: Tensor
+
+
+class HarmonizationNet(nn.Module):
+    """The whole network; every size is an argument.
+
+    A pixel is foreground where the normalised image exceeds `foreground_threshold`. `default_target` is the code that
+    is used where none is given.
+    """
+
+    def __init__(
+        self,
+        theta: int = 16,
+        eta: int = 2,
+        contrasts: int = 4,
+        percentiles: tuple[float, ...] = PERCENTILES,
+        tissues: int = 6,
+        free: int = 6,
+        anatomy_widths: tuple[int, ...] = (32, 64, 96),
+        decoder_widths: tuple[int, ...] = (32, 64, 96, 128),
+        identity_widths: tuple[int, ...] = (32, 48, 64, 96),
+        artifact_widths: tuple[int, ...] = (24, 32, 48),
+        condition: int = 96,
+        curve_limit: float = 1.5,
+        gain_limit: float = 0.5,
+        residual_share: float = 0.5,
+        residual_floor: float = 0.05,
+        foreground_threshold: float = 1e-2,
+    ) -> None:
+        super().__init__()
+        count = len(percentiles)
+        self.tissues, self.channels, self.contrasts = tissues, tissues + free, contrasts
+        self.step = 2 ** max(len(anatomy_widths), len(decoder_widths), len(identity_widths))
+        self.foreground_threshold = foreground_threshold
+        self.layout = CodeLayout(theta, eta, count, contrasts)
+        style = self.layout.length - eta
+        self.anatomy_encoder = AnatomyEncoder(tissues, free, list(anatomy_widths), list(percentiles), contrasts)
+        self.contrast_encoder = ContrastEncoder(theta, tissues, count, contrasts)
+        self.artifact_encoder = ArtifactEncoder(eta, list(artifact_widths))
+        self.attention = ForegroundAttention(style, self.layout.length)
+        self.curve = CurveCorrection(2 * style, count, limit=curve_limit)
+        self.decoder = Decoder(self.channels, style, list(decoder_widths), condition)
+        self.identity = IdentityPath(
+            self.layout.length + style,
+            decoder_widths[0],
+            list(identity_widths),
+            condition,
+            gain_limit,
+            residual_share,
+            residual_floor,
+        )
+        default = torch.zeros(1, self.layout.length)
+        default[0, self.layout.eta_end : self.layout.percentiles_end] = torch.linspace(0.1, 1.5, count)
+        default[0, self.layout.percentiles_end] = 1
+        self.register_buffer("default_target", default)
+        self.register_buffer("quantiles", torch.tensor(percentiles) / 100)
+
+    def forward(
+        self,
+        image: Tensor,
+        target: Tensor | None = None,
+        sources: Tensor | None = None,
+        available: Tensor | None = None,
+    ) -> Tensor:
+        """Sources (B, C, H, W) to the target's image (B, 1, H, W).
+
+        `target` is the code (B or 1, D), `sources` the codes (B or 1, C, D) of the sources' volumes; without these they
+        are made of the slices, whose contrasts are in the usual order. `available` (B, C) tells a source that is there
+        but empty in this slice from one that is missing.
+        """
+        if available is None:
+            available = self.foreground(image).flatten(2).any(2)
+        available = available.to(image.dtype)
+        if sources is None:
+            sources = self.encode_all(image)
+        if target is None:
+            target = self.default_target
+        sources = sources.expand(image.shape[0], -1, -1)
+        seen = self.see(image, sources, available)
+        return self.draw(image, seen, target.expand(image.shape[0], -1), sources, available, None).image
+
+    @torch.jit.export
+    def encode(self, slices: Tensor, percentiles: Tensor, contrast: Tensor) -> Tensor:
+        """Codes (B, D) of slices (B, 1, H, W); `percentiles` (B, P) are their volumes', `contrast` (B, 4) one-hot."""
+        foreground = self.foreground(slices).to(slices.dtype)
+        logits, _ = self.anatomy_encoder(slices, percentiles, contrast, foreground)
+        beta = activate(logits.float(), self.tissues)
+        theta = self.contrast_encoder(slices, beta, foreground, percentiles, contrast)
+        eta = self.artifact_encoder(slices, foreground, percentiles[:, 5:6])
+        return torch.cat([theta.float(), eta.float(), percentiles, contrast], dim=1)
+
+    @torch.jit.export
+    def see(self, image: Tensor, sources: Tensor, available: Tensor) -> Seen:
+        """Look at sources (B, C, H, W) of volumes with codes (B, C, D); those not `available` (B, C) cost nothing."""
+        size = image.shape
+        shown = (self.foreground(image) & (available != 0).unsqueeze(-1).unsqueeze(-1)).to(image.dtype)
+        visible = shown.amax(1, keepdim=True)
+        present = (available.flatten() != 0).nonzero().squeeze(1)
+        mask = visible.expand(-1, size[1], -1, -1).flatten(0, 1).unsqueeze(1)[present]
+        codes = sources.flatten(0, 1)[present]
+        logits, sure = self.anatomy_encoder(
+            image.flatten(0, 1).unsqueeze(1)[present],
+            self.layout.percentiles(codes),
+            self.layout.contrast(codes),
+            mask,
+        )
+        confidence = sure.new_zeros([size[0] * size[1], 1, size[2], size[3]]).index_copy(0, present, sure)
+        return Seen(logits, present, confidence.view(size), shown, visible)
+
+    @torch.jit.export
+    def draw(
+        self,
+        image: Tensor,
+        seen: Seen,
+        target: Tensor,
+        sources: Tensor,
+        available: Tensor,
+        dropped: Tensor | None = None,
+    ) -> Drawn:
+        """The image of a `target` (B, D) of what was `seen`; `dropped` (B,) samples keep the curve alone."""
+        style = self.layout.style(target)
+        alpha = self.attention(style, sources, seen.confidence, seen.shown, available)
+        beta = activate(self.fuse(seen, alpha), self.tissues) * pixel_unshuffle(seen.visible, 2).unsqueeze(1)
+        decoded, features = self.decoder(beta, style, seen.visible)
+        # The source of the target's contrast, if there is one.
+        same = (self.layout.contrast(sources) * self.layout.contrast(target).unsqueeze(1)).sum(2) * available
+        chosen = same.unsqueeze(-1).unsqueeze(-1)
+        source = (sources * same.unsqueeze(-1)).sum(1)
+        delta = self.curve(torch.cat([self.layout.style(source), style], dim=1))
+        knots = self.layout.percentiles(source)
+        slope = slopes(knots, self.layout.percentiles(target)) * delta.exp()  # Eqs. (1), (2)
+        curved = apply_curve((image * chosen).sum(1, keepdim=True), knots, slope)
+        made = self.identity(
+            curved,
+            decoded,
+            (alpha * chosen).sum(1, keepdim=True),
+            (seen.shown * chosen).sum(1, keepdim=True),
+            seen.visible,
+            features,
+            torch.cat([source, style], dim=1),
+            dropped,
+        )
+        return Drawn(made.image, decoded, curved, made.gain, made.residual, made.gate, alpha, beta, delta)
+
+    def fuse(self, seen: Seen, alpha: Tensor) -> Tensor:
+        """The logits of beta* (B, K, 4, H / 2, W / 2), those of the sources weighted by alpha (B, C, H, W)."""
+        weights = pixel_unshuffle(alpha.flatten(0, 1).unsqueeze(1)[seen.present], 2).unsqueeze(1)
+        weighted = seen.logits * weights.to(seen.logits.dtype)
+        size = weighted.shape
+        fused = weighted.new_zeros([alpha.shape[0], size[1], size[2], size[3], size[4]])
+        return fused.index_add(0, seen.present // alpha.shape[1], weighted)
+
+    def foreground(self, image: Tensor) -> Tensor:
+        """Where images show more than background."""
+        return image > self.foreground_threshold
+
+    def encode_all(self, image: Tensor) -> Tensor:
+        """Codes (B, C, D) of slices (B, C, H, W) whose volumes are not known, contrasts in the usual order."""
+        count = image.shape[1]
+        slices = image.flatten(0, 1).unsqueeze(1)
+        contrast = torch.eye(self.contrasts, device=image.device, dtype=image.dtype)[:count].repeat(image.shape[0], 1)
+        percentiles = torch.stack([self._percentiles(one) for one in slices])
+        return self.encode(slices, percentiles, contrast).view(image.shape[0], count, self.layout.length)
+
+    def _percentiles(self, image: Tensor) -> Tensor:
+        """Percentiles (P,) of the foreground of one slice, 0 where there is none."""
+        values = image[self.foreground(image)]
+        if values.numel() == 0:
+            return torch.zeros_like(self.quantiles)
+        return torch.quantile(values.float(), self.quantiles)

@@ -1,0 +1,171 @@
+"""Training the whole network at once: losses of a batch of slices, each harmonized to several contrasts."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pixel_unshuffle
+
+from .anatomy import activate
+from .losses import image_loss, severity_loss, tissue_loss, weighted_mean
+from .network import Drawn, HarmonizationNet, Seen
+
+
+class HarmonizerStage(nn.Module):
+    """Makes losses of a batch as the slice sampler draws it; the truth is clean.
+
+    Each slice goes to `targets` of its contrasts. The source of the target's contrast is withheld with the probability
+    `withheld`, and of what is left each one with `dropout`; one always remains. With the probability `curve_alone` a
+    sample keeps its curve alone. Pixels outside of the brain, which the first
+    `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`.
+    """
+
+    def __init__(
+        self,
+        network: HarmonizationNet,
+        targets: int = 2,
+        withheld: float = 0.3,
+        dropout: float = 0.15,
+        curve_alone: float = 0.1,
+        outside: float = 0.2,
+        brain_tissues: int = 5,
+        window: int = 144,
+        gradient: float = 1.0,
+        decoded: float = 0.5,
+        tissue: float = 0.1,
+        restraint: float = 0.01,
+        severity: float = 0.1,
+        rest: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if not 1 <= targets <= network.contrasts:
+            raise ValueError(f"`targets` must be from 1 to {network.contrasts}, got {targets}")
+        if window % network.step:
+            raise ValueError(f"`window` must be a multiple of {network.step}, got {window}")
+        self.network = network
+        self.targets, self.window, self.outside = targets, window, outside
+        self.brain_tissues = brain_tissues
+        self.withheld, self.dropout, self.curve_alone = withheld, dropout, curve_alone
+        self.gradient, self.rest = gradient, rest
+        self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "severity": severity}
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The losses by name, their weighted sum as `total`."""
+        batch = self._windows(batch)
+        network, available = self.network, batch["available"]
+        sources, seen, severity = self._sources(batch)
+        contrasts = torch.rand(available.shape, device=available.device).argsort(1)[:, : self.targets]
+        each = [self._harmonize(batch, sources, seen, chosen) for chosen in contrasts.unbind(1)]
+        losses = {name: torch.stack([one[name] for one in each]).mean() for name in each[0]}
+        losses["tissue"] = self._tissue(seen, batch, available)
+        losses["severity"] = severity
+        losses["total"] = losses["image"] + sum(weight * losses[name] for name, weight in self.weights.items())
+        return losses
+
+    def _harmonize(
+        self, batch: Mapping[str, Tensor], sources: Tensor, seen: Seen, chosen: Tensor
+    ) -> dict[str, Tensor]:
+        """Losses of the images of each slice's `chosen` contrast (B,)."""
+        rows = torch.arange(len(chosen), device=chosen.device)
+        left = self._left(batch["available"], chosen)
+        shown = seen.shown * left.unsqueeze(-1).unsqueeze(-1)
+        seen = seen._replace(shown=shown, visible=shown.amax(1, keepdim=True))
+        dropped = (torch.rand(len(rows), device=left.device) < self.curve_alone).float()
+        target = self._targets(batch, rows, chosen)
+        drawn = self.network.draw(batch["source"], seen, target, sources, left, dropped)
+        brain = batch["tissue"][:, : self.brain_tissues].sum(1, keepdim=True)
+        weight = seen.visible * (self.outside + (1 - self.outside) * brain)
+        return self._image_losses(drawn, batch["truth"][rows, chosen, None], weight)
+
+    def _sources(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Seen, Tensor]:
+        """Codes (B, C, D) of the sources, what is seen of them, and the loss of eta."""
+        network, images, available = self.network, batch["source"], batch["available"]
+        size, present = images.shape, (available != 0).flatten()
+        contrast = torch.eye(size[1], device=images.device).repeat(size[0], 1)
+        percentiles = batch["source_percentiles"].flatten(0, 1)
+        shown = network.foreground(images).to(images.dtype).flatten(0, 1).unsqueeze(1)
+        blank = torch.zeros(size[0] * size[1], network.layout.eta_end, device=images.device)
+        given = torch.cat([blank, percentiles, contrast], dim=1)
+        seen = network.see(images, given.unflatten(0, size[:2]), available)
+        slices = images.flatten(0, 1).unsqueeze(1)[present]
+        beta = activate(seen.logits.detach().float(), network.tissues)
+        theta = network.contrast_encoder(slices, beta, shown[present], percentiles[present], contrast[present])
+        eta = network.artifact_encoder(slices, shown[present], percentiles[present, 5:6])
+        loss = self._severity(batch, eta.float(), present, percentiles)
+        known = torch.cat([theta.float(), eta.float().detach()], dim=1)
+        codes = torch.cat([blank.index_copy(0, present.nonzero().squeeze(1), known), percentiles, contrast], dim=1)
+        return codes.unflatten(0, size[:2]), seen, loss
+
+    def _severity(self, batch: Mapping[str, Tensor], eta: Tensor, present: Tensor, percentiles: Tensor) -> Tensor:
+        """Of sources that are degraded, each beside a clean slice of its volume and of the next one."""
+        network = self.network
+        severity = batch["severity"].flatten()[present]
+        clean = batch["source_other"].flatten(0, 1).unsqueeze(1)[present]
+        shown = network.foreground(clean).to(clean.dtype)
+        anchor = network.artifact_encoder(clean, shown, percentiles[present, 5:6]).float()
+        degraded = severity > 0
+        return severity_loss(
+            anchor[degraded], eta[degraded], severity[degraded], anchor.roll(1, 0)[degraded], self.rest
+        )
+
+    def _targets(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor) -> Tensor:
+        """Codes (B targets, D) of the target images; their anatomy is looked at, not learned from."""
+        network = self.network
+        slices = batch["target_image"][rows, chosen, None]
+        percentiles = batch["target_percentiles"][rows, chosen]
+        contrast = torch.eye(network.contrasts, device=slices.device)[chosen]
+        shown = network.foreground(slices).to(slices.dtype)
+        with torch.no_grad():
+            logits, _ = network.anatomy_encoder(slices, percentiles, contrast, shown)
+            beta = activate(logits.float(), network.tissues)
+        theta = network.contrast_encoder(slices, beta, shown, percentiles, contrast).float()
+        blank = theta.new_zeros(len(theta), network.layout.eta_end - network.layout.theta_end)
+        return torch.cat([theta, blank, percentiles, contrast], dim=1)
+
+    def _left(self, available: Tensor, chosen: Tensor) -> Tensor:
+        """Which sources (N, C) remain for each target."""
+        left = available * (torch.rand_like(available) >= self.dropout)
+        rows = torch.arange(len(chosen), device=chosen.device)
+        left[rows, chosen] = available[rows, chosen] * (torch.rand(len(chosen), device=chosen.device) >= self.withheld)
+        return torch.where(left.any(1, keepdim=True), left, available)
+
+    def _image_losses(self, drawn: Drawn, truth: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        restraint = (
+            drawn.delta.square().mean() + drawn.gain.square().mean() + weighted_mean(drawn.residual.abs(), weight)
+        )
+        return {
+            "image": image_loss(drawn.image, truth, weight, self.gradient),
+            "decoded": image_loss(drawn.decoded, truth, weight, self.gradient),
+            "restraint": restraint,
+        }
+
+    def _tissue(self, seen: Seen, batch: Mapping[str, Tensor], available: Tensor) -> Tensor:
+        """Of every source's logits, where it shows something."""
+        shares = pixel_unshuffle(batch["tissue"], 2).unflatten(1, (-1, 4))[seen.present // available.shape[1]]
+        shown = pixel_unshuffle(seen.shown.flatten(0, 1).unsqueeze(1)[seen.present], 2).unsqueeze(1)
+        return tissue_loss(seen.logits[:, : self.network.tissues], shares, shown)
+
+    def _windows(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What a window of `window` pixels a side shows of each sample, around a random place of its foreground."""
+        size, (height, width) = self.window, batch["source"].shape[2:]
+        images = [name for name, value in batch.items() if value.ndim >= 3 and value.shape[-2:] == (height, width)]
+        if height <= size and width <= size:
+            return dict(batch)
+        pieces: dict[str, list[Tensor]] = {name: [] for name in images}
+        for index, brain in enumerate(batch["foreground"]):
+            top, left = _place(brain, size)
+            for name in images:
+                pieces[name].append(batch[name][index, ..., top : top + size, left : left + size])
+        return {**batch, **{name: torch.stack(found) for name, found in pieces.items()}}
+
+
+def _place(brain: Tensor, size: int) -> tuple[int, int]:
+    """Top and left of a window that covers as much of the brain (H, W) as it can, at a random place where it may."""
+    corner = []
+    for axis, length in enumerate(brain.shape):
+        shown = brain.amax(1 - axis).nonzero().flatten()
+        low, high = (int(shown[0]), int(shown[-1]) + 1) if len(shown) else (0, length)
+        first, last = sorted((low, high - size))
+        first, last = max(first, 0), max(min(last, length - size), 0)
+        corner.append(min(first, last) + int(torch.randint(abs(last - first) + 1, ())))
+    return corner[0], corner[1]
