@@ -58,6 +58,11 @@ def plane_view(volume: Tensor, orientation: str) -> Tensor:
     return volume.permute(*range(volume.ndim - 3), *(volume.ndim - 3 + axis for axis in order))
 
 
+def turn_rows(slices: Tensor, orientation: str) -> Tensor:
+    """Rows (..., R, C) of a `plane_view` in the order in which networks see them, and back."""
+    return slices.flip(-2) if _layout(orientation)[1] else slices
+
+
 def frame(slices: Tensor, orientation: str, field_of_view: int) -> Tensor:
     """Some slices (..., R, C) of a `plane_view` as a network sees them, (..., H, W)."""
     _, reversed_rows = _layout(orientation)

@@ -4,7 +4,6 @@ Nothing is normalised over space, and features are 0 wherever no source shows an
 its foreground gives the same result as the whole slice, and no result depends on how much background there is.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, max_pool2d
 

@@ -62,9 +62,7 @@ class HarmonizerStage(nn.Module):
         losses["total"] = losses["image"] + sum(weight * losses[name] for name, weight in self.weights.items())
         return losses
 
-    def _harmonize(
-        self, batch: Mapping[str, Tensor], sources: Tensor, seen: Seen, chosen: Tensor
-    ) -> dict[str, Tensor]:
+    def _harmonize(self, batch: Mapping[str, Tensor], sources: Tensor, seen: Seen, chosen: Tensor) -> dict[str, Tensor]:
         """Losses of the images of each slice's `chosen` contrast (B,)."""
         rows = torch.arange(len(chosen), device=chosen.device)
         left = self._left(batch["available"], chosen)
