@@ -45,7 +45,7 @@ class PlusCode(Code):
         """The mean of all numbers."""
         scales = [code.scale for code in codes if code.scale is not None]
         heads = {code.head for code in codes}
-        means = {
+        means: dict[str, Any] = {
             name: tuple(torch.tensor([getattr(code, name) for code in codes]).mean(0).tolist()) for name in _NUMBERS
         }
         return cls(
@@ -82,7 +82,7 @@ def _read(stored: StoredCode, layout: CodeLayout) -> PlusCode:
         "eta": layout.eta_end - layout.theta_end,
         "percentiles": layout.percentiles_end - layout.eta_end,
     }
-    numbers = {}
+    numbers: dict[str, Any] = {}
     for name, length in lengths.items():
         values = stored.numbers.get(name)
         if not isinstance(values, list | tuple) or not all(map(is_number, values)) or len(values) != length:

@@ -61,6 +61,9 @@ class HarmonizationNet(nn.Module):
     is used where none is given.
     """
 
+    default_target: Tensor
+    quantiles: Tensor
+
     def __init__(
         self,
         theta: int = 16,

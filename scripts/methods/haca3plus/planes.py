@@ -107,9 +107,8 @@ class PlanesInferer(HarmonizationInferer):
         device = network.default_target.device
         shown = volume > network.foreground_threshold
         if not shown.any():
-            raise InputError(
-                f"an image of {contrast} must show something above {network.foreground_threshold}, it is 0"
-            )
+            least = network.foreground_threshold
+            raise InputError(f"an image of {contrast} must show something above {least}, it shows nothing")
         values = np.percentile(volume[shown].numpy(force=True), 100 * network.quantiles.cpu().numpy())
         percentiles = torch.as_tensor(values, dtype=torch.float32, device=device)[None]
         one_hot = torch.tensor([[float(contrast == each) for each in CONTRASTS]], device=device)
@@ -119,9 +118,8 @@ class PlanesInferer(HarmonizationInferer):
             slices = _framed(plane_view(volume, plane)[places], plane, network.step)[:, None].to(device)
             for batch in slices.split(self._batch_size):
                 with self.autocast(device):
-                    rows.append(
-                        network.encode(batch, percentiles.expand(len(batch), -1), one_hot.expand(len(batch), -1))
-                    )
+                    known = (each.expand(len(batch), -1) for each in (percentiles, one_hot))
+                    rows.append(network.encode(batch, *known))
                 areas.append(network.foreground(batch).sum((1, 2, 3)).float())
             planes += [plane] * len(places)
             indices += places.tolist()
@@ -272,9 +270,9 @@ def _spread(areas: Tensor, number: int) -> Tensor:
 def _features(
     subject: _Subject, codes: Sequence[VolumeCode], network: HarmonizationNet, shares: Sequence[Tensor] | None
 ) -> SliceFeatures:
-    """A row for each slice of each source that its code was made of; `shares` (S, C) of each orientation, of one target.
+    """A row for each slice of each source that its code was made of.
 
-    The visible pixels are those of the whole subject in that slice.
+    `shares` (S, C) are those of each orientation, of one target; visible are the pixels of the whole subject.
     """
     orientation: list[str] = []
     columns: list[tuple[Tensor, ...]] = []
@@ -291,7 +289,5 @@ def _features(
         channels = torch.full((len(index),), channel)
         columns.append((index, channels, code.areas.cpu().long(), visible.long(), share, numbers))
         orientation += code.orientations
-    index, channel, area, visible, share, numbers = (torch.cat(column) for column in zip(*columns, strict=True))
-    return SliceFeatures(
-        tuple(orientation), index, channel, area, visible, share, code=numbers, theta=network.layout.theta_end
-    )
+    *known, numbers = (torch.cat(column) for column in zip(*columns, strict=True))
+    return SliceFeatures(tuple(orientation), *known, code=numbers, theta=network.layout.theta_end)
