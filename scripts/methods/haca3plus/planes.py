@@ -289,5 +289,6 @@ def _features(
         channels = torch.full((len(index),), channel)
         columns.append((index, channels, code.areas.cpu().long(), visible.long(), share, numbers))
         orientation += code.orientations
-    *known, numbers = (torch.cat(column) for column in zip(*columns, strict=True))
-    return SliceFeatures(tuple(orientation), *known, code=numbers, theta=network.layout.theta_end)
+    indices, channels, areas, visible, share, numbers = (torch.cat(column) for column in zip(*columns, strict=True))
+    theta = network.layout.theta_end
+    return SliceFeatures(tuple(orientation), indices, channels, areas, visible, share, code=numbers, theta=theta)
