@@ -61,7 +61,8 @@ def code_of_tensor(code: Tensor, layout: CodeLayout, contrast: str) -> PlusCode:
     """The code that a network made, (1, D)."""
     row = code[0].float().cpu()
     parts = {"theta": layout.theta(row), "eta": layout.eta(row), "percentiles": layout.percentiles(row)}
-    return PlusCode(contrast=contrast, **{name: tuple(part.tolist()) for name, part in parts.items()})
+    numbers: dict[str, Any] = {name: tuple(part.tolist()) for name, part in parts.items()}
+    return PlusCode(contrast=contrast, **numbers)
 
 
 def read_plus_code(stored: StoredCode, layout: CodeLayout) -> PlusCode:
