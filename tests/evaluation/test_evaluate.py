@@ -157,7 +157,7 @@ def test_the_config_runs_in_several_processes(cohort: Path, copies: Path, result
             "output_dir": str(tmp_path / "out"),
             "contrasts": ["t1w"],
             "workers": 2,
-            "segmenter": {"_target_": "tests.harmonize.ball_cohort.ThresholdSegmenter"},
+            "segmenter": {"_target_": "tests.evaluation.ball_cohort.ThresholdSegmenter"},
         }
     )
     config.get_parsed_content("evaluation").run()
