@@ -213,13 +213,6 @@ def test_code_of_a_target_is_read_where_it_shows_most():
     assert not torch.equal(narrow(target_slices=3, first_target_slice=40).encode_target(volume, "t1w"), expected)
 
 
-def test_target_may_be_known_by_its_numbers(network):
-    assert network.stored_target([0.5, -1], [2, 0], "mine").tolist() == [[0.5, -1, 2, 0]]
-    words = r"target code mine must have \(2, 2\) numbers of theta and eta, it has \(2, 1\)"
-    with pytest.raises(InputError, match=words):
-        network.stored_target([0.5, -1], [2], "mine")
-
-
 def test_soft_anatomy_is_the_probability_of_each_class():
     network = own()
     logits, weights = torch.zeros(1, 2, 5, 1, 1), torch.full((1, 2, 1, 1), 0.5)
