@@ -25,7 +25,7 @@ def test_an_object_is_its_name_and_the_arguments_it_was_made_with():
     described = describe(inferer)
     # Some of them it keeps in a part of itself.
     assert (described["attention"], described["samples"], described["seed"]) == (True, 4, 7)
-    assert described["fusion"] == {"_target_": "scripts.methods.haca3.fusing.MedianFusion"}
+    assert described["fusion"] == {"_target_": "MedianFusion"}
     assert "maps" not in described
     assert describe(Settings()) == {
         "_target_": "tests.base.test_output_folder.Settings",

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from scripts.experiments.whole_method import WholeMethod
 from torch import Tensor
 
 from scripts.base.contrasts import CONTRASTS
@@ -18,7 +19,6 @@ from scripts.experiments.imputation_table import (
     imputation_markdown,
 )
 from scripts.experiments.voxelwise_regression import VoxelwiseRegression
-from scripts.experiments.whole_method import WholeMethod
 from scripts.inferers.harmonization import HarmonizationInferer, Harmonized
 from scripts.methods.haca3.levels import LevelCalibration, with_levels
 from scripts.methods.haca3.tone import ApplyToned, ToneCalibration

@@ -24,6 +24,7 @@ from scripts.harmonize.targets import TargetPreparation
 from scripts.inferers.harmonization import VolumeInferer
 from scripts.jobs.jobs import Job
 from scripts.jobs.targets import TargetSpec
+from scripts.methods.classical.method import ClassicalMethod
 from scripts.methods.classical.none import NoHarmonization
 
 from .bids_study import contents, status, write_study, write_target
@@ -49,18 +50,15 @@ def make_jobs(folder: Path, people: int) -> list[Job]:
 
 
 def harmonizer(jobs: list[Job], output: Path, **changes: Any) -> Harmonizer:
-    transform, network, weights = Compose([Reading()]), NoHarmonization(), ModelWeights()
+    transform, inferer = Compose([Reading()]), changes.pop("inferer", VolumeInferer())
+    method = ClassicalMethod("none", NoHarmonization(), inferer)
     dataset = SubjectDataset(jobs, transform)
     loader = ThreadDataLoader(dataset, batch_size=1, num_workers=0, collate_fn=first)
     parts: dict[str, Any] = {
         "device": "cpu",
         "val_data_loader": loader,
-        "network": network,
-        "inferer": VolumeInferer(),
-        "targets": TargetPreparation(network, transform, weights),
-        "outputs": Outputs(output),
-        "weights": weights,
-        "bundle_version": "1",
+        "targets": TargetPreparation(method, transform, ModelWeights()),
+        "outputs": Outputs(output, bundle_version="1"),
         "postprocessing": Compose([]),
     }
     return Harmonizer(**(parts | changes))

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scripts.base.errors import InputError
 from scripts.images.orientations import to_slices
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, ScalarAttention
 from scripts.methods.haca3.network import Haca3
