@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from scripts.experiments.whole_method import WholeMethod
 from torch import Tensor
 
 from scripts.base.contrasts import CONTRASTS
@@ -21,7 +20,8 @@ from scripts.experiments.imputation_table import (
 from scripts.experiments.voxelwise_regression import VoxelwiseRegression
 from scripts.inferers.harmonization import HarmonizationInferer, Harmonized
 from scripts.methods.haca3.levels import LevelCalibration, with_levels
-from scripts.methods.haca3.tone import ApplyToned, ToneCalibration
+from scripts.methods.haca3.method import Haca3Method
+from scripts.methods.haca3.tone import ToneCalibration
 from scripts.metrics.image import psnr
 
 from .small_people import narrow_haca3_plus, people, random_weights
@@ -45,7 +45,7 @@ def experiment(folder: Path, **options: Any) -> Imputation:
         network=network,
         weights=random_weights(network),
         output_dir=str(folder),
-        method=WholeMethod(network, Remembering(), ToneCalibration(), LevelCalibration(), ApplyToned()),
+        method=Haca3Method("haca3plus", network, Remembering(), ToneCalibration(), LevelCalibration()),
         metrics={"psnr": psnr},
     )
 

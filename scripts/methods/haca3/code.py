@@ -47,7 +47,7 @@ class Haca3Code(Code):
         return self if self.levels is None else replace(self, absent=True, tone=None)
 
     def tensor(self, like: Tensor) -> Tensor:
-        """(1, theta + eta), of the kind and place of `like`, and behind them the levels where the contrast is absent."""
+        """(1, theta + eta), kind and place as of `like`; behind them levels where the contrast is absent."""
         code = like.new_tensor([[*self.theta, *self.eta]])
         return code if not self.absent or self.levels is None else with_levels(code, self.levels)
 
