@@ -26,6 +26,8 @@ from scripts.jobs.jobs import Job
 from scripts.jobs.targets import TargetSpec
 from scripts.methods.classical.method import ClassicalMethod
 from scripts.methods.classical.none import NoHarmonization
+from scripts.preprocessing.intensity_scale import ScaleByPercentiled
+from scripts.preprocessing.restore_scale import RestoreScaled
 
 from .bids_study import contents, status, write_study, write_target
 
@@ -50,7 +52,7 @@ def make_jobs(folder: Path, people: int) -> list[Job]:
 
 
 def harmonizer(jobs: list[Job], output: Path, **changes: Any) -> Harmonizer:
-    transform, inferer = Compose([Reading()]), changes.pop("inferer", VolumeInferer())
+    transform, inferer = Compose([Reading(), *changes.pop("steps", [])]), changes.pop("inferer", VolumeInferer())
     method = ClassicalMethod("none", NoHarmonization(), inferer)
     dataset = SubjectDataset(jobs, transform)
     loader = ThreadDataLoader(dataset, batch_size=1, num_workers=0, collate_fn=first)
@@ -80,6 +82,26 @@ def test_what_an_earlier_run_left_is_recognised_before_any_image_is_decoded(tmp_
     with pytest.raises(InputError, match="1 of 2 subjects could not be harmonized:\nsub-02: .* is empty"):
         harmonizer(jobs, tmp_path / "out").run()
     assert status(tmp_path / "out")["sub-01"] == ["done", ""]
+
+
+def test_modules_that_are_moved_or_renamed_leave_outputs_current(tmp_path, monkeypatch):
+    jobs = make_jobs(tmp_path, people=2)
+
+    def run(percentile: float = 99.9) -> int:
+        """How many images are computed."""
+        Reading.count = 0
+        steps, back = [ScaleByPercentiled(percentile=percentile)], Compose([RestoreScaled(["pred"])])
+        harmonizer(jobs, tmp_path / "out", steps=steps, postprocessing=back).run()
+        return Reading.count
+
+    # Both sources, and the target once.
+    assert run() == 3
+    before = contents(tmp_path / "out")
+    for number, part in enumerate((NoHarmonization, ClassicalMethod, VolumeInferer, ScaleByPercentiled, RestoreScaled)):
+        monkeypatch.setattr(part, "__module__", f"scripts.elsewhere.module_{number}")
+    assert run() == 0
+    assert contents(tmp_path / "out") == before
+    assert run(percentile=99.0) == 3
 
 
 def test_a_choice_among_images_is_recorded(tmp_path):
