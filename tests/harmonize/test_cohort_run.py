@@ -19,11 +19,12 @@ from scripts.base.folder_lock import hold_part
 from scripts.harmonize.harmonizer import Harmonizer
 from scripts.harmonize.model_weights import ModelWeights
 from scripts.harmonize.outputs import Outputs
+from scripts.harmonize.site_targets import SiteTargets
 from scripts.harmonize.subjects import Subject, SubjectDataset, first
 from scripts.harmonize.targets import TargetPreparation
 from scripts.inferers.harmonization import VolumeInferer
 from scripts.jobs.jobs import Job
-from scripts.jobs.targets import TargetSpec
+from scripts.jobs.targets import StoredCode, TargetSpec
 from scripts.methods.classical.method import ClassicalMethod
 from scripts.methods.classical.none import NoHarmonization
 from scripts.preprocessing.intensity_scale import ScaleByPercentiled
@@ -87,10 +88,10 @@ def test_what_an_earlier_run_left_is_recognised_before_any_image_is_decoded(tmp_
 def test_modules_that_are_moved_or_renamed_leave_outputs_current(tmp_path, monkeypatch):
     jobs = make_jobs(tmp_path, people=2)
 
-    def run(percentile: float = 99.9) -> int:
+    def run(upper: float = 5.0) -> int:
         """How many images are computed."""
         Reading.count = 0
-        steps, back = [ScaleByPercentiled(percentile=percentile)], Compose([RestoreScaled(["pred"])])
+        steps, back = [ScaleByPercentiled(percentile=99.999, upper=upper)], Compose([RestoreScaled(["pred"])])
         harmonizer(jobs, tmp_path / "out", steps=steps, postprocessing=back).run()
         return Reading.count
 
@@ -101,7 +102,25 @@ def test_modules_that_are_moved_or_renamed_leave_outputs_current(tmp_path, monke
         monkeypatch.setattr(part, "__module__", f"scripts.elsewhere.module_{number}")
     assert run() == 0
     assert contents(tmp_path / "out") == before
-    assert run(percentile=99.0) == 3
+    assert run(upper=4.0) == 3
+
+
+def test_a_code_that_the_method_does_not_take_ends_the_run_before_any_work(tmp_path):
+    jobs, code = make_jobs(tmp_path, people=2), StoredCode("t1w", {"theta": [0.0]}, name="mine")
+    jobs[1] = replace(jobs[1], targets={"t1w": code})
+    Reading.count = 0
+    with pytest.raises(InputError, match="^the target of none must be an image, got the code mine$"):
+        harmonizer(jobs, tmp_path / "out").run()
+    assert Reading.count == 0 and not (tmp_path / "out").exists()
+
+
+def test_codes_of_people_who_are_not_in_the_run_stop_nobody(tmp_path):
+    jobs = make_jobs(tmp_path, people=2)
+    others = [replace(jobs[1], targets={"t1w": StoredCode("t1w", {"theta": [0.0]}, name="mine")})]
+    one = harmonizer(jobs[:1], tmp_path / "out")
+    one.sites = SiteTargets([*jobs[:1], *others], one.targets, tmp_path / "out")
+    one.run()
+    assert status(tmp_path / "out") == {"sub-01": ["done", ""]}
 
 
 def test_a_choice_among_images_is_recorded(tmp_path):

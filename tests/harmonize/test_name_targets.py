@@ -75,3 +75,12 @@ def test_a_cohort_must_be_given(tmp_path):
         harmonize(tmp_path, "name_targets.json", models_dir=str(tmp_path))
     assert "`dataset_dir` must be the folder of a cohort" in str(find_cause(caught.value, InputError))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_method_whose_codes_are_not_kept_is_refused(cohort, tmp_path):
+    given = {"dataset_dir": str(cohort), "models_dir": str(tmp_path)}
+    with pytest.raises(RuntimeError) as caught:
+        harmonize(tmp_path, "method_none.json", "name_targets.json", **given)
+    words = "named targets need a method whose codes can be kept, as HACA3's; this is none"
+    assert str(find_cause(caught.value, InputError)) == words
+    assert not list(tmp_path.iterdir())
