@@ -16,14 +16,14 @@ class MixedSamples(EpochDataset):
     """Samples of `datasets`, each drawn with a probability in proportion to its number in `ratio`.
 
     It ends as soon as the one whose turn it is has no more, so that the ratio holds to the end. `transform` makes of
-    each sample what training needs.
+    each sample what training needs; without it a sample is that already.
     """
 
     def __init__(
         self,
         datasets: Sequence[SampleStream[Any]],
         ratio: Sequence[float],
-        transform: Callable[[Sample], dict[str, Any]] = dict,
+        transform: Callable[[Sample], dict[str, Any]] | None = None,
         seed: int = 1,
     ) -> None:
         """Check the arguments."""
@@ -62,4 +62,4 @@ class MixedSamples(EpochDataset):
             sample = next(streams[rng.choice(len(streams), p=probabilities)], None)
             if sample is None:
                 return
-            yield self.transform(sample)
+            yield sample if self.transform is None else self.transform(sample)
