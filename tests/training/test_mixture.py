@@ -75,6 +75,18 @@ def test_tasks_do_not_depend_on_the_loader():
     assert all(torch.equal(source, runs[1][name]) for name, source in runs[0].items())
 
 
+def test_without_a_transform_samples_are_as_they_are():
+    sample = next(iter(MixedSamples([box_stream()], [1])))
+    assert sample["image"].shape == (4, 8, 8)
+
+
+def test_each_part_has_its_share_of_a_batch(caplog):
+    # 6 samples a person; of 8 samples a batch has 6 of the first part and 2 of the second.
+    mixed(buffer_size=12).warn_of_batches(8)
+    (record,) = caplog.records
+    assert "`buffer_size` 12 is less than the 36 samples of 6 people" in record.getMessage()
+
+
 @pytest.mark.parametrize(
     ("datasets", "ratio", "words"),
     [

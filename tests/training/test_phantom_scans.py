@@ -268,3 +268,25 @@ def test_a_slice_that_is_used_twice_is_two_samples():
     assert sorted(names(twice)) == sorted(2 * names(once))
     # Whatever is drawn for a sample follows from its seed.
     assert len({sample["seed"] for sample in twice}) == len(twice)
+
+
+def test_preprocessing_takes_the_place_of_the_percentile():
+    def halve(data: dict[str, Any]) -> dict[str, Any]:
+        assert data["available"].shape == (4,)
+        return {**data, "image": data["image"] / 2}
+
+    raw, halved = (next(next(people(preprocessing=each).people(1, 1))) for each in (lambda data: data, halve))
+    assert torch.equal(halved.volumes, raw.volumes / 2)
+    assert 1 < raw.volumes[0][raw.mask].min() < raw.volumes.max() < 5
+
+
+def test_buffers_that_cannot_mix_a_batch_are_told_of(caplog):
+    # Two people with 2 scans of 3 * 2 slices each.
+    slices(buffer_size=24).warn_of_batches(2)
+    assert not caplog.records
+    slices(buffer_size=23).warn_of_batches(2)
+    slices(buffer_size=23).warn_of_batches(4, share=0.26)
+    assert [record.getMessage() for record in caplog.records] == 2 * [
+        "`buffer_size` 23 is less than the 24 samples of 2 people, as many as a batch has samples: those of a batch "
+        "will be of fewer people"
+    ]
