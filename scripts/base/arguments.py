@@ -56,3 +56,9 @@ def refuse_unknown(names: Any, known: tuple[str, ...], what: str) -> None:
         if name not in known:
             nearest = get_close_matches(str(name), known, n=1, cutoff=0)[0]
             raise InputError(f"unknown {what} `{name}`; did you mean `{nearest}`? Known are {', '.join(known)}")
+
+
+def check_whole(name: str, value: Any, least: int = 1) -> None:
+    """Refuse what is not a whole number of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"`{name}` must be a whole number of at least {least}, got {value}")

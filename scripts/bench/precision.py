@@ -16,7 +16,7 @@ from ..evaluation.work import ImageMetric
 from ..experiments.similarity import measure_inside
 from ..metrics.image import psnr
 from ..metrics.ssim import windowed_ssim
-from ..training.slice_stream import Scan
+from ..training.scans import Scan
 from .performance import BUNDLE, describe_machine, write_section
 
 SOURCES = ("t1w", "t2w", "flair")

@@ -7,12 +7,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..base.arguments import check_whole
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..evaluation.work import ImageMetric
 from ..methods.base import Method
 from ..methods.classical.nyul import NyulMatching
-from ..training.slice_stream import Scan, check_whole
+from ..training.scans import Scan
 from .cropping import middle_layers
 from .experiment import Experiment
 from .harmonized_volume import harmonized_volume
