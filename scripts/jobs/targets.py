@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..base.arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
+from ..base.arguments import as_path, as_text, by_contrast, refuse_unknown
 from ..base.contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..base.errors import InputError
+from ..base.json_files import read_json
 from ..base.text_files import write_json
 from ..methods.haca3.tone import ToneCurve
 
@@ -105,7 +106,7 @@ def read_named_targets(path: Path | str) -> dict[str, dict[str, TargetCode]]:
         return {}
     content = read_json(path, "named targets")
     if not isinstance(content, Mapping):
-        raise InputError(f"named targets {path} must be an object of names, got {content!r}")
+        raise InputError(f"named targets {path} must be an object of names, got {content!r:.80}")
     return {name: _codes_of_name(entry, f"named targets {path}, `{name}`", name) for name, entry in content.items()}
 
 
@@ -205,7 +206,7 @@ def _to_code(content: Any, where: str, name: str) -> TargetCode:
     """Check and convert what JSON holds; errors begin with `where`."""
     try:
         if not isinstance(content, Mapping):
-            raise InputError(f"a code must be an object with {', '.join(_REQUIRED)}, got {content!r}")
+            raise InputError(f"a code must be an object with {', '.join(_REQUIRED)}, got {content!r:.80}")
         refuse_unknown(content, (*_REQUIRED, *_OPTIONAL), "key")
         missing = [key for key in _REQUIRED if key not in content]
         if missing:
