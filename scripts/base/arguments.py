@@ -1,7 +1,8 @@
 """What a user wrote, on the command line or in a file, checked and brought into the form it was meant in."""
 
+import ast
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -45,3 +46,20 @@ def refuse_unknown(names: Any, known: tuple[str, ...], what: str) -> None:
             shown = str(name)[:_LONGEST_NAME]
             nearest = get_close_matches(shown, known, n=1, cutoff=0)[0]
             raise InputError(f"unknown {what} `{shown}`; did you mean `{nearest}`? Known are {', '.join(known)}")
+
+
+def refuse_keys_given_twice(words: Sequence[str]) -> None:
+    """Refuse a dict on a command line of `words` that has a key twice, of which Python keeps the last in silence."""
+    for word in words:
+        text = word.partition("=")[2] if word.startswith("--") else word
+        if not text.lstrip().startswith(("{", "[")):
+            continue
+        try:
+            nodes = [*ast.walk(ast.parse(text.strip(), mode="eval"))]
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+        for node in nodes:
+            keys = [ast.unparse(key).strip("'") for key in node.keys if key] if isinstance(node, ast.Dict) else []
+            twice = next((key for key in keys if keys.count(key) > 1), None)
+            if twice is not None:
+                raise InputError(f"every key must be there once, `{twice[:_LONGEST_NAME]}` is there twice in {text}")

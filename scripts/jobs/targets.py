@@ -22,6 +22,7 @@ from ..base.contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..base.errors import InputError
 from ..base.json_files import read_json
 from ..base.text_files import write_json
+from ..images.siblings import contrast_of_name
 from ..methods.haca3.tone import ToneCurve
 
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
@@ -168,7 +169,7 @@ def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
     found = _find(value, named, folder)
     if isinstance(found, Path):
         suffixes = ", ".join(f"_{suffix}" for suffix in CONTRAST_OF_SUFFIX)
-        contrasts, reason = [_contrast_of_name(found)], f"does not end in one of {suffixes}"
+        contrasts, reason = [contrast_of_name(found)], f"does not end in one of {suffixes}"
     elif isinstance(found, SiteTarget):
         contrasts, reason = [], "may be of any contrast"
     else:
@@ -177,14 +178,6 @@ def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
         return contrasts[0]
     way_out = f"say which contrast is meant with `target_contrast`, one of {', '.join(CONTRASTS)}"
     raise InputError(f"target `{value}` {reason}: {way_out}")
-
-
-def _contrast_of_name(image: Path) -> str | None:
-    """The contrast of a BIDS suffix; FLAIR_to_T1w.nii.gz is no T1w image, though it ends like one."""
-    *others, suffix = image.name.split(".nii")[0].split("_")
-    if {known.lower() for known in CONTRAST_OF_SUFFIX} & {word.lower() for word in others}:
-        return None
-    return CONTRAST_OF_SUFFIX.get(suffix)
 
 
 def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, TargetCode]:
