@@ -58,6 +58,12 @@ def test_labels_come_from_the_command_line_or_the_first_source(first, labels, na
         ({"session": 2}, "`session` must be text, got 2; put what you wrote in quotes"),
         ({"subject": "a_b"}, "`subject` must be letters and digits, as BIDS labels are, got `a_b`"),
         ({"subject": "../01"}, "`subject` must be letters and digits, as BIDS labels are, got `../01`"),
+        (
+            {"subject": "a" * 260},
+            "`subject` must have at most 60 letters and digits, since it is in the names of files",
+        ),
+        ({"first": "a" * 100 + ".nii.gz"}, "`subject` must have at most 60 letters and digits, since it is in"),
+        ({"first": "sub-1_ses-" + "b" * 100 + "_T1w.nii.gz"}, "`session` must have at most 60 letters and digits"),
         ({"session": "ses-"}, "`session` must be letters and digits, as BIDS labels are, got ``"),
         ({"first": "___.nii.gz"}, "`subject` must be given, since the file name `___` has no letters or digits"),
         ({"sources": {"t1w": 3}}, "`sources t1w` must be text, got 3; put what you wrote in quotes"),
