@@ -21,8 +21,8 @@ COMMANDS, TUTORIAL = (
 )
 # The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds; nothing to register.
 FOR_TINY_IMAGES = {
-    "preprocessing#transforms#0#percentile": "99.999",
-    "preprocessing#transforms#1#radius": "1",
+    "scaling#percentile": "99.999",
+    "background#radius": "1",
     "network_def#target_slices": "4",
     "registration": "none",
     # The folder of the commands has only a link to it.

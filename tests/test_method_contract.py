@@ -44,7 +44,7 @@ NARROW_DEFAULT: Mapping[str, Any] = {
     "network_def#decoder#base": 2,
     "network_def#target_slices": 4,
     "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
-    "preprocessing#transforms#1#radius": 2,
+    "background#radius": 2,
 }
 NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {"method_mispel": {"network_def#width": 2}}
 

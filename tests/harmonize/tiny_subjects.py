@@ -25,8 +25,8 @@ NARROW: dict[str, Any] = {
     "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
     "weights#networks": ["@network_def"],
     # The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds.
-    "preprocessing#transforms#0#percentile": 99.999,
-    "preprocessing#transforms#1#radius": 1,
+    "scaling#percentile": 99.999,
+    "background#radius": 1,
     "random_weights": True,
 }
 
