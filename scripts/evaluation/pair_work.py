@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..images.cohort import output_path
+from ..images.bids_cohort import output_path
 from ..images.volumes import read_volume, write_volume
 from ..metrics.ssim import Similarity
 from ..metrics.tissues import TissueLabels

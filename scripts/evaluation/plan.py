@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import InputError
-from ..images.cohort import CohortImage, output_path, truth_path
+from ..images.bids_cohort import CohortImage, output_path, truth_path
 from .measurements import RESCAN, UNHARMONIZED, Measurement
 
 

@@ -13,9 +13,10 @@ from monai.engines.utils import IterationEvents
 from torch.utils.data import DataLoader
 
 from ..base.errors import InputError
-from ..base.one_behind import OneBehind
 from ..base.output_folder import describe
 from ..base.ranks import gather, own_rank
+from ..base.steps import show_steps, tell
+from ..base.written_behind import WrittenBehind
 from ..inferers.harmonization import Harmonized
 from ..jobs.brain_masks import brain_masks_by_image
 from ..jobs.jobs import Job
@@ -65,7 +66,7 @@ class Harmonizer(Evaluator):
     # Of the run that is under way.
     settings: dict[str, Any]
     results: Results
-    write_soon: OneBehind
+    write_soon: WrittenBehind
 
     def __init__(
         self,
@@ -107,12 +108,12 @@ class Harmonizer(Evaluator):
         cohort = dataset.data if self.sites is None else self.sites.cohort
         self.targets.brain_masks = brain_masks_by_image(cohort)
         with self.outputs.claim():
-            self.targets.check(cohort)
+            self.targets.check(dataset.data)
             if self.sites is not None:
                 dataset.data = self.sites.resolve(dataset.data)
             dataset.earlier = self._left_by_earlier_run
             self.results = Results(dataset.data, Path(self.outputs.folder), "harmonize")
-            with OneBehind() as self.write_soon:
+            with show_steps(len(dataset) == 1), WrittenBehind() as self.write_soon:
                 # The share of one process may be empty.
                 if len(dataset):
                     super().run(global_epoch)
@@ -133,7 +134,7 @@ class Harmonizer(Evaluator):
         return outputs
 
     def _origin(self, job: Job, contrast: str) -> dict[str, Any]:
-        return self.targets.origin(job.targets[contrast], job.made_of(contrast))
+        return self.targets.origin(job.targets[contrast], job.contrasts_instead(contrast))
 
     def _try_subject(self, engine: Any, item: Subject | Done | Failure) -> list[dict[str, Any]]:
         # What handlers see of a subject that is not computed.
@@ -151,6 +152,7 @@ class Harmonizer(Evaluator):
 
     def _finish(self, job: Job, write: Callable[[], list[Path]]) -> None:
         """Write what was computed; runs in a thread of its own."""
+        tell("write")
         result: Done | Failure
         try:
             result = Done(job, write())

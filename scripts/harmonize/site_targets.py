@@ -71,7 +71,10 @@ class SiteTargets:
             name = self.preparation.method.name
             raise InputError(f"a site as the target needs a method whose codes have a mean, as HACA3's; this is {name}")
         made_up = {
-            c for job in self.cohort for c, t in job.targets.items() if isinstance(t, SiteTarget) and job.made_of(c)
+            c
+            for job in self.cohort
+            for c, t in job.targets.items()
+            if isinstance(t, SiteTarget) and job.contrasts_instead(c)
         }
         rank, ranks = own_rank()
         images = list(self._images(contrasts, sites).items())[rank::ranks]

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..base.errors import InputError, find_cause
+from ..base.steps import tell
 from ..images.nifti import NativeImage
 from ..images.sources import Align, Aligned, Correction, read_sources
 from ..jobs.jobs import Job
@@ -90,6 +91,7 @@ def read_subject(
     align: Align | None = None,
 ) -> Subject:
     """Read and prepare the sources of one job."""
+    tell("read")
     sources = read_sources(job.sources, corrections, align, job.brain_mask)
     data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
     return Subject(job, sources.images, transform(data), sources.aligned)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.steps import tell
 from ..images.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from ..images.nifti import image_sha256
 from ..images.siblings import siblings
@@ -61,19 +62,19 @@ class TargetPreparation:
         self._encode = lru_cache(maxsize=remembered)(self._encode_image)
         self._show = lru_cache(maxsize=len(CONTRASTS))(self._show_image)
 
-    def __call__(self, target: TargetSpec, contrast: str, made_of: Collection[str] = ()) -> PreparedTarget:
-        """Prepare the target of one contrast; `made_of` are the contrasts of subjects who lack it."""
+    def __call__(self, target: TargetSpec, contrast: str, contrasts_instead: Collection[str] = ()) -> PreparedTarget:
+        """Prepare the target of one contrast; `contrasts_instead` are the contrasts of subjects who lack it."""
         if isinstance(target, StoredCode):
             return PreparedTarget(self._read(target), self.origin(target))
         if isinstance(target, MiddleGround):
             return PreparedTarget(self.method.middle_ground(contrast, target.scanner), self.origin(target))
-        return self._encode(target, contrast, frozenset(made_of))
+        return self._encode(target, contrast, frozenset(contrasts_instead))
 
     def of_job(self, job: Job, contrast: str) -> PreparedTarget:
         """Prepare the target of one contrast for the subject of a job, who may lack it."""
-        made_of = job.made_of(contrast)
-        target = self(job.targets[contrast], contrast, made_of)
-        return replace(target, code=target.code.when_absent()) if made_of else target
+        contrasts_instead = job.contrasts_instead(contrast)
+        target = self(job.targets[contrast], contrast, contrasts_instead)
+        return replace(target, code=target.code.when_absent()) if contrasts_instead else target
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Refuse a stored code that the method does not take, before any long work."""
@@ -84,10 +85,10 @@ class TargetPreparation:
         """The target image (X, Y, Z) on the working grid, prepared but in its own intensities; None of a code."""
         return self._show(target, contrast) if isinstance(target, Path) else None
 
-    def origin(self, target: TargetSpec, made_of: Collection[str] = ()) -> dict[str, Any]:
+    def origin(self, target: TargetSpec, contrasts_instead: Collection[str] = ()) -> dict[str, Any]:
         """What a sidecar says of a target, without a look at what is in its image."""
         if isinstance(target, Path):
-            beside = self._beside(target, made_of)
+            beside = self._beside(target, contrasts_instead)
             return self._origin_of_image(target, image_sha256(target), {c: image_sha256(beside[c]) for c in beside})
         if isinstance(target, MiddleGround):
             return {"middle_ground": True, **asdict(target)}
@@ -102,20 +103,21 @@ class TargetPreparation:
             )
         return code
 
-    def _encode_image(self, path: Path, contrast: str, made_of: frozenset[str]) -> PreparedTarget:
-        beside = self._beside(path, made_of)
+    def _encode_image(self, path: Path, contrast: str, contrasts_instead: frozenset[str]) -> PreparedTarget:
+        tell("encode the target")
+        beside = self._beside(path, contrasts_instead)
         data, sha256 = self._prepare(path, contrast, beside)
         channel = CONTRASTS.index(contrast)
-        code = self.method.encode(data["image"], contrast, when_absent=bool(made_of))
+        code = self.method.encode(data["image"], contrast, when_absent=bool(contrasts_instead))
         origin = self._origin_of_image(path, sha256.pop(contrast), sha256)
         head = shows_head(data["image"][channel], self.largest_brain_ml)
         return PreparedTarget(replace(code, scale=scale_of(data, channel), head=head), origin)
 
-    def _beside(self, path: Path, made_of: Collection[str]) -> dict[str, Path]:
+    def _beside(self, path: Path, contrasts_instead: Collection[str]) -> dict[str, Path]:
         """Other images of the target's visit, of the contrasts that its own is made of elsewhere."""
         if not self.method.can.companions:
             return {}
-        return {contrast: image for contrast, image in siblings(path).items() if contrast in made_of}
+        return {contrast: image for contrast, image in siblings(path).items() if contrast in contrasts_instead}
 
     def _origin_of_image(self, path: Path, sha256: str, beside: Mapping[str, str]) -> dict[str, Any]:
         origin: dict[str, Any] = {"file": path.name, "sha256": sha256}

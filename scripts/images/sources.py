@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.steps import tell
 from .brain_mask import read_brain_mask
 from .grid import GRID_SHAPE
 from .nifti import NativeImage, read_image
@@ -72,6 +73,8 @@ def read_sources(
     corrected = images
     for correct in corrections:
         corrected = {contrast: correct(image) for contrast, image in corrected.items()}
+    if align is not None:
+        tell("register")
     aligned = Aligned() if align is None else align(corrected)
     stack = stack_images(corrected, aligned.to_mni)
     if mask is not None:

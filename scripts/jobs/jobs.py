@@ -15,7 +15,7 @@ from monai.utils import ensure_tuple
 from ..base.arguments import as_path, as_text, by_contrast
 from ..base.contrasts import BIDS_SUFFIX, CONTRASTS
 from ..base.errors import InputError
-from ..images.cohort import UNKNOWN, CohortImage, read_cohort
+from ..images.bids_cohort import UNKNOWN, CohortImage, read_cohort
 from .targets import NamedTargets, TargetSpec, resolve_targets
 
 
@@ -44,7 +44,7 @@ class Job:
         run = None if self.run is None else f"run-{self.run}"
         return "_".join(part for part in (self.subject, self.session, run) if part is not None)
 
-    def made_of(self, contrast: str) -> tuple[str, ...]:
+    def contrasts_instead(self, contrast: str) -> tuple[str, ...]:
         """The contrasts of the sources of which one that is not among them is made up."""
         return () if contrast in self.sources else tuple(self.sources)
 

@@ -25,7 +25,8 @@ from ..base.errors import InputError
 from ..base.text_files import write_json
 
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
-_COMMON = ("scale", "origin", "weights", "head", "method")
+COMMON = ("scale", "origin", "weights", "head", "method")
+"""Keys of a code file that mean the same for all methods, beside `contrast`."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,9 @@ def _to_code(content: Any, where: str, name: str) -> StoredCode:
             raise InputError(f"a code must be an object with a contrast and its numbers, got {content!r}")
         if "contrast" not in content:
             raise InputError("a code must have a contrast, `contrast` is missing")
-        numbers = {key: value for key, value in content.items() if key not in ("contrast", *_COMMON)}
+        numbers = {key: value for key, value in content.items() if key not in ("contrast", *COMMON)}
         return StoredCode(
-            content["contrast"], numbers, name=name, **{key: content[key] for key in _COMMON if key in content}
+            content["contrast"], numbers, name=name, **{key: content[key] for key in COMMON if key in content}
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

@@ -18,7 +18,7 @@ from ..base.errors import InputError
 from ..base.output_folder import generated_by, whole_folder
 from ..base.text_files import write_json
 from ..base.worker_pool import WorkerPool
-from ..images.cohort import truth_path
+from ..images.bids_cohort import truth_path
 from ..images.grid import GRID_AFFINE
 from ..images.volumes import write_volume
 from ..preprocessing.bias_correction import BiasCorrection

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from scripts.evaluation.measurements import PairMeasurement, read_pair_measurements
-from scripts.images.cohort import read_cohort
+from scripts.images.bids_cohort import read_cohort
 from scripts.images.volumes import read_volume
 from scripts.metrics.scaling import divide_by_percentile
 from scripts.metrics.ssim import windowed_ssim
 
-from ..harmonize.ball_cohort import BRAIN, make_evaluation, write_cohort, write_copy_of_references
+from .ball_cohort import BRAIN, make_evaluation, write_cohort, write_copy_of_references
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import pytest
 
 from scripts.base.errors import InputError
 from scripts.base.worker_pool import WorkerPool
-from scripts.images.cohort import output_path, truth_path
+from scripts.images.bids_cohort import output_path, truth_path
 from scripts.images.volumes import read_volume, write_volume
 
-from ..harmonize.ball_cohort import AFFINE, BRAIN, SHAPE, make_evaluation, write_cohort, write_copy_of_references
+from .ball_cohort import AFFINE, BRAIN, SHAPE, make_evaluation, write_cohort, write_copy_of_references
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from scripts.evaluation.measurements import read_measurements
-from scripts.images.cohort import read_cohort
+from scripts.images.bids_cohort import read_cohort
 
-from ..harmonize.ball_cohort import make_evaluation, write_cohort, write_copy_of_references
 from ..harmonize.test_multi_gpu_inference import BUNDLE, torchrun
+from .ball_cohort import make_evaluation, write_cohort, write_copy_of_references
 
 CONFIGS = [str(BUNDLE / "configs" / name) for name in ("evaluate.json", "multi_gpu_evaluate.json")]
 
@@ -30,7 +30,7 @@ def evaluate(cohort: Path, copies: Path, output: Path, tables: list[str]) -> sub
         "output_dir": str(output),
         "contrasts": ["t1w"],
         "tables": tables,
-        "segmenter": {"_target_": "tests.harmonize.ball_cohort.ThresholdSegmenter"},
+        "segmenter": {"_target_": "tests.evaluation.ball_cohort.ThresholdSegmenter"},
     }
     return torchrun(given)
 

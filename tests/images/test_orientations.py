@@ -21,7 +21,7 @@ def test_slices_turn_back_into_the_volume(orientation):
     assert slices.sum() == pytest.approx(volume.sum().item(), rel=1e-5)
 
 
-def test_odd_margins_leave_the_larger_one_behind():
+def test_odd_margins_leave_the_larger_written_behind():
     axial = to_slices(torch.ones(3, 4, 4), "axial", 4)
     assert axial[0, 0].tolist() == [1, 1, 1, 0]
 

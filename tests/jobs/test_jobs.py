@@ -9,9 +9,9 @@ from scripts.base.errors import InputError
 from scripts.base.text_files import write_json
 from scripts.images.volumes import write_volume
 from scripts.jobs.jobs import Job, jobs_from_cohort, subject_job
-from scripts.jobs.targets import TargetCode
+from scripts.jobs.targets import StoredCode
 
-NAMED = {"clean": {"t1w": TargetCode("t1w", (0.0, 0.0), (0.0, 0.0), name="clean")}}
+NAMED = {"clean": {"t1w": StoredCode("t1w", {"theta": [0.0, 0.0], "eta": [0.0, 0.0]}, name="clean")}}
 
 
 def job(first: str = "sub-01_T1w.nii.gz", **changes: Any) -> Job:

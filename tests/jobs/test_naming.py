@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scripts.base.text_files import write_json
-from scripts.images.cohort import output_path, read_cohort
+from scripts.images.bids_cohort import output_path, read_cohort
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.images.mni152 import load_template
 from scripts.images.volumes import write_volume

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.images.cohort import read_cohort, truth_path
+from scripts.images.bids_cohort import read_cohort, truth_path
 from scripts.images.grid import GRID_AFFINE
 from scripts.phantom.scanner import Scanner
 from scripts.phantom.simulate import Simulator

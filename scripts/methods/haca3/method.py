@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
+from ...base.steps import tell
 from ...inferers.harmonization import Harmonized, SourceFeatures
 from ...jobs.targets import StoredCode
 from ..base import Abilities, Method
@@ -87,7 +88,7 @@ class Haca3Method(Method):
 
     def for_network(self, code: Haca3Code) -> Tensor:
         """(1, theta + eta), with levels where the contrast is made up."""
-        return code.tensor(self.network.default_target.device)
+        return code.tensor(self.network.default_target)
 
     def harmonize(self, data: Mapping[str, Any], codes: Sequence[Any]) -> list[Harmonized]:
         """Also draws the sources anew that have a target's contrast, at once, for their anatomy is encoded once."""
@@ -139,6 +140,7 @@ class Haca3Method(Method):
         codes: Sequence[Any],
         redrawings: Mapping[str, Redrawing],
     ) -> list[Harmonized]:
+        tell("finish")
         finished = []
         for result, code in zip(results, codes, strict=True):
             image = result.image if code.tone is None else code.tone(result.image)

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...base.steps import tell
 from ...images.orientations import ORIENTATIONS, frame, plane_view, unframe
 from .network import Haca3
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Extras:
     """What is wanted beside the image: attention maps, and the variance over `samples` anatomies drawn with `seed`."""
 
     attention: bool = False
@@ -22,7 +23,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class SubjectView:
     """What a network sees of one subject: its `sources` (C, X, Y, Z) and their `foreground` (C, X, Y, Z).
 
     `visible` (X, Y, Z) is where the output may differ from 0.
@@ -33,12 +34,12 @@ class Seen:
     visible: Tensor
 
 
-def see(network: Haca3, sources: Tensor) -> Seen:
+def view_subject(network: Haca3, sources: Tensor) -> SubjectView:
     """Look at the sources (C, X, Y, Z) of one subject."""
     foreground = network.foreground(sources)
     # The attention knows slices; to it, the volume is one of X * Y rows.
     visible = network.attention.visible(foreground[None].flatten(2, 3), sources.new_ones(1, len(sources)))
-    return Seen(sources, foreground, visible.view(sources.shape[1:]))
+    return SubjectView(sources, foreground, visible.view(sources.shape[1:]))
 
 
 @dataclass
@@ -49,10 +50,10 @@ class PlanePass:
     """
 
     network: Haca3
-    seen: Seen
+    seen: SubjectView
     orientation: str
     targets: Tensor
-    wishes: Wishes = field(default_factory=Wishes)
+    extras: Extras = field(default_factory=Extras)
 
     def __post_init__(self) -> None:
         sources, targets = self.seen.sources, len(self.targets)
@@ -62,11 +63,12 @@ class PlanePass:
         self.areas = plane_view(self.seen.foreground, self.orientation).sum((2, 3)).T
         # Only where the output may differ from 0 is there anything to compute.
         self.covered = self.visible.nonzero().flatten()
+        self.begun = 0
         self.codes = sources.new_zeros(len(self.visible), channels, self.network.default_target.shape[1])
         self.shares = sources.new_zeros(targets, len(self.visible), channels)
         self.images = sources.new_zeros(targets, *grid)
-        self.attention = sources.new_zeros(targets, channels, *grid) if self.wishes.attention else None
-        self.variance = sources.new_zeros(targets, *grid) if self.wishes.samples else None
+        self.attention = sources.new_zeros(targets, channels, *grid) if self.extras.attention else None
+        self.variance = sources.new_zeros(targets, *grid) if self.extras.samples else None
 
     def process(self, batch: Tensor) -> None:
         """Encode the sources' slices at the indices `batch` (B,), then decode them for each target."""
@@ -76,6 +78,8 @@ class PlanePass:
         self.codes[batch] = self._each_source(self.network.encode_code, slices)
         if not len(self.targets):
             return
+        self.begun += len(batch)
+        tell(f"harmonize {self.orientation} slices", self.begun / len(self.covered))
         logits = self._each_source(self.network.encode_anatomy, slices)
         for index, target in enumerate(self.targets):
             query = target.expand(len(batch), -1)
@@ -106,12 +110,12 @@ class PlanePass:
         return self.network.decode(self.network.with_detail(anatomy, slices, codes, query, weights), query, visible)
 
     def _variance(self, decode: Callable[..., Tensor], batch: Tensor, logits: Tensor) -> Tensor:
-        draws = [decode(self._gumbel(batch, sample, logits)) for sample in range(self.wishes.samples)]
+        draws = [decode(self._gumbel(batch, sample, logits)) for sample in range(self.extras.samples)]
         return torch.stack(draws).var(0)[:, 0]
 
     def _gumbel(self, batch: Tensor, sample: int, like: Tensor) -> Tensor:
         """Gumbel noise (B, K, H, W), the same whatever slices share a batch."""
-        place = [self.wishes.seed, ORIENTATIONS.index(self.orientation), sample]
+        place = [self.extras.seed, ORIENTATIONS.index(self.orientation), sample]
         generators = [np.random.default_rng([*place, index]) for index in batch.tolist()]
         noise = np.stack([generator.gumbel(size=like.shape[2:]) for generator in generators])
         return torch.from_numpy(noise).to(like)

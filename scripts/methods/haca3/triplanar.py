@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
+from ...base.steps import tell
 from ...images.orientations import ORIENTATIONS
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import NetworkPreparation
@@ -22,7 +23,7 @@ from .features import SliceFeatures, slice_features
 from .fusing import Fusion, MedianFusion
 from .levels import same_width
 from .network import Haca3
-from .plane_pass import PlanePass, Seen, Wishes, see
+from .plane_pass import Extras, PlanePass, SubjectView, view_subject
 
 
 class TriPlanarInferer(HarmonizationInferer):
@@ -76,7 +77,7 @@ class TriPlanarInferer(HarmonizationInferer):
         self._workers = workers
         self.uncertainty = uncertainty
         self.mask_fused = mask_fused
-        self.wishes = Wishes(attention, samples if uncertainty else 0, seed)
+        self.extras = Extras(attention, samples if uncertainty else 0, seed)
         self.maps = ("imputed", *["attention"] * attention, *["uncertainty"] * uncertainty)
 
     @torch.inference_mode()
@@ -105,20 +106,20 @@ class TriPlanarInferer(HarmonizationInferer):
         """The codes of the sources (4, X, Y, Z) alone, without decoding anything."""
         nothing = network.default_target[:0]
         channels = _channels(image, available)
-        passes = self._passes(see(network, image[channels].to(nothing.device)), network, nothing)
+        passes = self._passes(view_subject(network, image[channels].to(nothing.device)), network, nothing)
         return slice_features(passes, channels, network.theta)
 
     def _harmonize(self, image: Tensor, network: Haca3, targets: Tensor, available: Tensor | None) -> list[Harmonized]:
         channels = _channels(image, available)
-        seen = see(network, image[channels])
+        seen = view_subject(network, image[channels])
         passes = self._passes(seen, network, targets)
         results = [self._result(passes, index, channels, seen.visible[None], network) for index in range(len(targets))]
         foreground = _all_channels(seen.foreground, channels)
         return [replace(result, foreground=foreground) for result in results]
 
-    def _passes(self, seen: Seen, network: Haca3, targets: Tensor) -> list[PlanePass]:
+    def _passes(self, seen: SubjectView, network: Haca3, targets: Tensor) -> list[PlanePass]:
         ready = self.preparation(network)
-        passes = [PlanePass(ready, seen, orientation, targets, self.wishes) for orientation in self.orientations]
+        passes = [PlanePass(ready, seen, orientation, targets, self.extras) for orientation in self.orientations]
         for plane in passes:
             self._process(plane)
         return passes
@@ -141,6 +142,7 @@ class TriPlanarInferer(HarmonizationInferer):
     def _result(
         self, passes: list[PlanePass], index: int, channels: Tensor, visible: Tensor, network: Haca3
     ) -> Harmonized:
+        tell("fuse")
         planes = [plane.images[index] for plane in passes]
         image = self.fusion(planes, network.field_of_view, self.precision)[None]
         attention = [plane.attention[index] for plane in passes if plane.attention is not None]

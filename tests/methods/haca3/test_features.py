@@ -6,7 +6,7 @@ import torch
 
 from scripts.images.orientations import ORIENTATIONS
 from scripts.methods.haca3.features import SliceFeatures, features_table, slice_features
-from scripts.methods.haca3.plane_pass import PlanePass, see
+from scripts.methods.haca3.plane_pass import PlanePass, view_subject
 
 # T1w and FLAIR in two slices, of which the second does not show T1w.
 HAND_MADE = SliceFeatures(
@@ -63,7 +63,7 @@ def test_table_without_targets_has_no_attention():
 @pytest.fixture(scope="module")
 def passes(network, subject, targets) -> list[PlanePass]:
     """Of the first two slices of each plane, with numbers that tell where they come from in place of the network's."""
-    seen = see(network, subject[[0, 1, 3]])
+    seen = view_subject(network, subject[[0, 1, 3]])
     planes = [PlanePass(network, seen, name, torch.cat(targets)) for name in ORIENTATIONS]
     for number, plane in enumerate(planes):
         plane.covered = plane.covered[:2]

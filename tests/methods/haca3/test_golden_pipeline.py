@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scripts.images.orientations import ORIENTATIONS
 from scripts.methods.haca3.fusing import NetworkFusion
-from scripts.methods.haca3.plane_pass import PlanePass, Wishes, see
+from scripts.methods.haca3.plane_pass import Extras, PlanePass, view_subject
 from scripts.methods.haca3.triplanar import TriPlanarInferer
 
 from .formula import FormulaCase, formula_case
@@ -75,7 +75,9 @@ def golden(real_data: Path) -> dict[str, np.ndarray]:
 def decode(case: FormulaCase, orientation: str, index: int) -> Decoded:
     seen: list[Tensor] = []
     hook = case.network.decoder.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-    plane = PlanePass(case.network, see(case.network, case.sources), orientation, case.target, Wishes(attention=True))
+    plane = PlanePass(
+        case.network, view_subject(case.network, case.sources), orientation, case.target, Extras(attention=True)
+    )
     plane.process(torch.tensor([index]))
     hook.remove()
     return Decoded(plane, (seen[0][0, 0] * case.network.anatomy_classes).round())

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from scripts.images.orientations import ORIENTATIONS, from_slices, to_slices
 from scripts.methods.haca3.network import Haca3
-from scripts.methods.haca3.plane_pass import PlanePass, Wishes, see
+from scripts.methods.haca3.plane_pass import Extras, PlanePass, view_subject
 
 from .small import FIELD_OF_VIEW, SHAPE, CallCount, small_haca3, small_haca3_plus
 
@@ -37,11 +37,11 @@ def processed(
     sources: Tensor,
     orientation: str,
     targets: Tensor,
-    wishes: Wishes | None = None,
+    extras: Extras | None = None,
     batch: Tensor = SOME,
 ) -> PlanePass:
     """A pass over some slices at once."""
-    plane = PlanePass(network, see(network, sources), orientation, targets, wishes or Wishes())
+    plane = PlanePass(network, view_subject(network, sources), orientation, targets, extras or Extras())
     plane.process(batch)
     return plane
 
@@ -54,12 +54,12 @@ def whole_cube(sources: Tensor, orientation: str) -> Tensor:
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_slices_are_covered_where_the_output_may_differ_from_zero(network, sources, codes_of_targets, orientation):
     for kind, inside in ((network, INSIDE), (small_haca3(), INSIDE_FIRST)):
-        plane = PlanePass(kind, see(kind, sources), orientation, codes_of_targets)
+        plane = PlanePass(kind, view_subject(kind, sources), orientation, codes_of_targets)
         assert plane.covered.tolist() == list(inside[orientation])
 
 
 def test_areas_count_foreground_pixels(network, sources, codes_of_targets):
-    plane = PlanePass(network, see(network, sources), "axial", codes_of_targets)
+    plane = PlanePass(network, view_subject(network, sources), "axial", codes_of_targets)
     # The box is 11 x 13; the second source lacks 3 of 11 columns, the third 4 of 13 rows, the first every slice from 6.
     assert plane.areas[5].tolist() == [11 * 13, 8 * 13, 11 * 9]
     assert plane.areas[6].tolist() == [0, 8 * 13, 11 * 9]
@@ -84,7 +84,7 @@ def test_images_are_the_networks_own(network, sources, codes_of_targets, orienta
 @torch.inference_mode()
 def test_slices_left_out_are_empty(kind, sources, codes_of_targets):
     network = kind()
-    plane = PlanePass(network, see(network, sources), "axial", codes_of_targets)
+    plane = PlanePass(network, view_subject(network, sources), "axial", codes_of_targets)
     left_out = sorted(set(range(SHAPE[2])) - set(plane.covered.tolist()))
     slices = whole_cube(sources, "axial")[torch.tensor(left_out) + (FIELD_OF_VIEW - SHAPE[2]) // 2]
     assert len(left_out) >= 2
@@ -100,7 +100,7 @@ def test_codes_are_those_of_the_encoders(network, sources, codes_of_targets):
 
 
 def test_attention_sums_to_one_where_something_is_visible_and_is_zero_elsewhere(network, sources, codes_of_targets):
-    plane = processed(network, sources, "axial", codes_of_targets, Wishes(attention=True))
+    plane = processed(network, sources, "axial", codes_of_targets, Extras(attention=True))
     done = torch.zeros(SHAPE, dtype=torch.bool)
     done[..., SOME] = True
     visible = (sources > 0).any(0) & done
@@ -112,7 +112,7 @@ def test_attention_sums_to_one_where_something_is_visible_and_is_zero_elsewhere(
 
 
 def test_share_is_the_mean_attention_over_the_visible_pixels(network, sources, codes_of_targets):
-    plane = processed(network, sources, "axial", codes_of_targets, Wishes(attention=True))
+    plane = processed(network, sources, "axial", codes_of_targets, Extras(attention=True))
     for index in SOME.tolist():
         expected = plane.attention[..., index].sum((2, 3)) / plane.visible[index]
         torch.testing.assert_close(plane.shares[:, index], expected)
@@ -121,10 +121,10 @@ def test_share_is_the_mean_attention_over_the_visible_pixels(network, sources, c
 
 
 def test_targets_do_not_influence_each_other(network, sources, codes_of_targets):
-    wishes = Wishes(attention=True, samples=2)
-    together = processed(network, sources, "sagittal", codes_of_targets, wishes)
+    extras = Extras(attention=True, samples=2)
+    together = processed(network, sources, "sagittal", codes_of_targets, extras)
     for index in range(2):
-        alone = processed(network, sources, "sagittal", codes_of_targets[[index]], wishes)
+        alone = processed(network, sources, "sagittal", codes_of_targets[[index]], extras)
         for name in ("images", "attention", "variance", "shares"):
             assert torch.equal(getattr(together, name)[index], getattr(alone, name)[0])
 
@@ -149,9 +149,9 @@ def test_without_targets_only_codes_are_found(sources, codes_of_targets):
 
 
 def test_numbers_of_a_slice_do_not_depend_on_its_batch(network, sources, codes_of_targets):
-    wishes = Wishes(samples=2)
-    together = processed(network, sources, "axial", codes_of_targets, wishes)
-    alone = PlanePass(network, see(network, sources), "axial", codes_of_targets, wishes)
+    extras = Extras(samples=2)
+    together = processed(network, sources, "axial", codes_of_targets, extras)
+    alone = PlanePass(network, view_subject(network, sources), "axial", codes_of_targets, extras)
     with torch.inference_mode():
         for index in SOME:
             alone.process(index[None])
@@ -167,7 +167,7 @@ def labelled() -> Haca3:
 
 def test_variance_is_that_of_draws_from_the_classes_probabilities(sources, codes_of_targets):
     network, samples = labelled(), 20
-    plane = processed(network, sources, "axial", codes_of_targets[:1], Wishes(samples=samples))
+    plane = processed(network, sources, "axial", codes_of_targets[:1], Extras(samples=samples))
     with torch.inference_mode():
         slices = whole_cube(sources, "axial")[SOME + (FIELD_OF_VIEW - SHAPE[2]) // 2]
         weights = network.attention(
@@ -185,7 +185,7 @@ def test_draws_depend_on_seed_and_slice(sources, codes_of_targets):
     network = labelled()
 
     def variance(volumes: Tensor, seed: int) -> Tensor:
-        return processed(network, volumes, "axial", codes_of_targets[:1], Wishes(samples=2, seed=seed)).variance[0]
+        return processed(network, volumes, "axial", codes_of_targets[:1], Extras(samples=2, seed=seed)).variance[0]
 
     by_seed = [variance(sources, seed) for seed in (0, 0, 1, 2**12, 2**32)]
     equal = [[torch.equal(first, second) for second in by_seed] for first in by_seed]

@@ -9,7 +9,7 @@ from scripts.inferers.harmonization import Harmonized
 from scripts.methods.haca3.fusing import MedianFusion, NetworkFusion
 from scripts.methods.haca3.fusion_net import FusionNet
 from scripts.methods.haca3.network import Haca3
-from scripts.methods.haca3.plane_pass import PlanePass, Wishes, see
+from scripts.methods.haca3.plane_pass import Extras, PlanePass, view_subject
 from scripts.methods.haca3.triplanar import TriPlanarInferer
 
 from .golden import golden_fusion
@@ -71,8 +71,8 @@ def both(block, network, targets) -> list[Harmonized]:
 @pytest.fixture(scope="module")
 def planes(block, network, targets) -> list[PlanePass]:
     """What the planes give for the first target."""
-    seen, wishes = see(network, block[[0, 1, 3]]), Wishes(attention=True, samples=2)
-    passes = [PlanePass(network, seen, name, targets[0], wishes) for name in ORIENTATIONS]
+    seen, extras = view_subject(network, block[[0, 1, 3]]), Extras(attention=True, samples=2)
+    passes = [PlanePass(network, seen, name, targets[0], extras) for name in ORIENTATIONS]
     with torch.inference_mode():
         for plane in passes:
             plane.process(plane.covered)

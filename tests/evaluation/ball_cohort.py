@@ -1,6 +1,7 @@
 """Tiny traveling subjects, written as a cohort; the anatomy of a subject is a ball in a ball."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 from scripts.base.contrasts import BIDS_SUFFIX
 from scripts.base.errors import InputError
 from scripts.base.text_files import write_json
-from scripts.evaluation.evaluate import Evaluation
+from scripts.evaluation.evaluate import Compared, Evaluation, Measures
 from scripts.evaluation.pair_work import PairMeasures
 from scripts.evaluation.report import EvaluationReport
-from scripts.images.cohort import CohortImage, output_path, read_cohort, truth_path
+from scripts.images.bids_cohort import CohortImage, output_path, read_cohort, truth_path
 from scripts.images.volumes import read_volume, write_volume
 from scripts.metrics.image import correlation, psnr, wasserstein
 from scripts.metrics.scaling import divide_by_percentile
@@ -103,8 +104,13 @@ def make_evaluation(cohort: Path, methods: Mapping[str, Path], output: Path, /, 
         "segmenter": ThresholdSegmenter(),
         "volume_methods": {"centred": centre_batches},
         "features": partial(image_features, n_quantiles=5, n_gradients=3, n_bands=4),
-        "pair_measures": PairMeasures(TissueLabels(ThresholdSegmenter(), TISSUES), partial(windowed_ssim, radius=2)),
+        "pairs": PairMeasures(TissueLabels(ThresholdSegmenter(), TISSUES), partial(windowed_ssim, radius=2)),
         "report": EvaluationReport({"psnr": "PSNR", "ssim": "SSIM"}, ["psnr", "ssim"], site_accuracy, dpi=40),
         "contrasts": ["t1w"],
     }
-    return Evaluation(**(arguments | changes))
+    chosen = arguments | changes
+    compared, measures = (
+        kind(**{field.name: chosen.pop(field.name) for field in fields(kind) if field.name in chosen})
+        for kind in (Compared, Measures)
+    )
+    return Evaluation(compared, measures, **chosen)

@@ -6,14 +6,14 @@ from types import TracebackType
 from typing import Any
 
 
-class OneBehind:
+class WrittenBehind:
     """Runs calls one after the other in a thread; a new one waits until the one before has ended.
 
     So results are written while the next one is computed, and never pile up. The end of the `with` block waits too. An
     error of a call is raised by the next one, or at the end.
     """
 
-    def __enter__(self) -> "OneBehind":
+    def __enter__(self) -> "WrittenBehind":
         self._pool = ThreadPoolExecutor(1)
         self._last: Future[Any] | None = None
         return self

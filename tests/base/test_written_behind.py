@@ -3,12 +3,12 @@ import time
 
 import pytest
 
-from scripts.base.one_behind import OneBehind
+from scripts.base.written_behind import WrittenBehind
 
 
 def test_calls_are_made_in_order_beside_the_caller_and_are_done_at_the_end():
     made: list[tuple[int, bool]] = []
-    with OneBehind() as soon:
+    with WrittenBehind() as soon:
         for number in range(5):
             soon(lambda n: made.append((n, threading.current_thread() is threading.main_thread())), number)
     assert made == [(number, False) for number in range(5)]
@@ -24,7 +24,7 @@ def test_a_call_waits_until_the_one_before_has_ended():
         under_way.pop()
 
     ahead, release = threading.Event(), threading.Event()
-    with OneBehind() as soon:
+    with WrittenBehind() as soon:
         for _ in range(4):
             soon(work)
         soon(release.wait, 60)
@@ -36,7 +36,7 @@ def test_a_call_waits_until_the_one_before_has_ended():
 
 @pytest.mark.parametrize("last", [True, False])
 def test_an_error_is_raised_by_the_next_call_or_at_the_end(last):
-    with pytest.raises(ZeroDivisionError), OneBehind() as soon:
+    with pytest.raises(ZeroDivisionError), WrittenBehind() as soon:
         soon(lambda: 1 / 0)
         if not last:
             soon(list)
@@ -44,6 +44,6 @@ def test_an_error_is_raised_by_the_next_call_or_at_the_end(last):
 
 
 def test_an_error_of_the_caller_is_not_hidden():
-    with pytest.raises(KeyError), OneBehind() as soon:
+    with pytest.raises(KeyError), WrittenBehind() as soon:
         soon(lambda: 1 / 0)
         raise KeyError
