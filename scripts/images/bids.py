@@ -68,7 +68,7 @@ def read_bids(folder: Path) -> list[BidsImage]:
         for path in sorted(path for extension in _EXTENSIONS for path in anat.glob(f"*{extension}")):
             name = _parse(path, *_EXTENSIONS)
             if name is None or name.labels != labels:
-                logger.warning("%s is not used: in this place it is no name of a BIDS image", path)
+                logger.warning("%s is not used: BIDS has no image of this name in this folder", path)
                 continue
             images.append(BidsImage(path, name.entities, name.suffix, _inherited(path, name, folder, sidecars_in)))
     return images

@@ -291,7 +291,7 @@ def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
         (sidecar,) = output.rglob("*_T1w.json")
         found.append(json.loads(sidecar.read_text())["Found"].get("sources_without_skull"))
     assert found == [["t1w"], None]
-    words = "sub-01_ses-02: flair shows the head and t1w the brain alone; outside the brain only the former can be used"
+    words = "sub-01_ses-02: flair shows the head and t1w the brain alone; the latter add nothing outside the brain"
     assert "".join(capfd.readouterr()).count(words) == 1
 
 

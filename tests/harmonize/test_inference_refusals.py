@@ -114,7 +114,7 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
             {"sources": {"pd": "t1w.nii.gz"}, "target": "pd.json"},
             "the target of none must be an image, got the code pd.json",
         ),
-        ({"target": "pd.json"}, "some image must have the contrast of a target where `impute_contrasts` is false, as"),
+        ({"target": "pd.json"}, "no image has the contrast of a target, and none may be imputed (`impute_contrasts`"),
         ({"reference": "flair"}, "`reference` must be one of the sources t1w, got flair"),
         ({"output_dir": "t1w.nii.gz"}, "`output_dir` must be a folder, t1w.nii.gz is a file"),
         ({"output_dir": "t1w.nii.gz/out"}, "`output_dir` must be a folder that can be written, t1w.nii.gz/out is not"),

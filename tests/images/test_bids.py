@@ -38,7 +38,7 @@ def test_images_of_subjects_with_and_without_sessions_are_found(tmp_path):
 def test_an_image_whose_name_belongs_elsewhere_is_not_used_and_said_to_be(tmp_path, caplog, name):
     path = touch(tmp_path / "sub-01" / "anat" / name)
     assert read_bids(tmp_path) == []
-    assert caplog.messages == [f"{path} is not used: in this place it is no name of a BIDS image"]
+    assert caplog.messages == [f"{path} is not used: BIDS has no image of this name in this folder"]
 
 
 def test_folders_with_spaces_and_links_to_elsewhere_are_read(tmp_path):
