@@ -91,7 +91,7 @@ audit: $(INSTALLED)
 release: $(INSTALLED)
 	$(BUNDLE_RUN) configs/release_bundle.json
 
-# The environment of docs/monailabel.md.
+# The environment of docs/deploy.md.
 monailabel: $(LABEL_VENV)/installed
 
 $(LABEL_VENV)/installed: environments/monailabel.txt

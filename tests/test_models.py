@@ -46,5 +46,5 @@ def test_targets_are_of_these_weights():
     for name, codes in targets.items():
         assert {code.head for code in codes.values()} == {name.endswith("_head")}
         assert set(codes) == {"t1w", "t2w", "pd", "flair"}
-        assert all(len(code.levels or ()) == 5 for code in codes.values())
+        assert all(len(code.numbers["levels"]) == 5 for code in codes.values())
         assert {code.weights for code in codes.values()} == {file_sha256(MODELS / "model.pt")}

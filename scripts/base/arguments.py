@@ -1,14 +1,17 @@
-"""What a user wrote, on the command line or in a file of JSON, checked and brought into the form it was meant in."""
+"""What a user wrote, on the command line or in a file, checked and brought into the form it was meant in."""
 
-import json
+import ast
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from .contrasts import CONTRASTS
 from .errors import InputError
+
+# A name of any length costs time to compare, and nobody reads it.
+_LONGEST_NAME = 80
 
 
 def by_contrast(values: Any, key: str) -> dict[str, str]:
@@ -36,23 +39,33 @@ def as_path(text: str, folder: Path = Path()) -> Path:
     return folder / os.path.expanduser(text)
 
 
-def read_json(path: Path | str, what: str) -> Any:
-    """Read a JSON file; refuse, as `what`, one that is none."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{what} {path} must be a readable JSON file: {error}") from error
-
-
-def read_sidecar(image: Path) -> Any:
-    """The JSON file beside an image of that name; nothing where there is none."""
-    sidecar = image.with_name(image.name.split(".nii")[0] + ".json")
-    return read_json(sidecar, "sidecar") if sidecar.is_file() else {}
-
-
 def refuse_unknown(names: Any, known: tuple[str, ...], what: str) -> None:
     """Refuse the first of `names` that is not `known`, with the nearest one that is."""
     for name in names:
         if name not in known:
-            nearest = get_close_matches(str(name), known, n=1, cutoff=0)[0]
-            raise InputError(f"unknown {what} `{name}`; did you mean `{nearest}`? Known are {', '.join(known)}")
+            shown = str(name)[:_LONGEST_NAME]
+            nearest = get_close_matches(shown, known, n=1, cutoff=0)[0]
+            raise InputError(f"unknown {what} `{shown}`; did you mean `{nearest}`? Known are {', '.join(known)}")
+
+
+def refuse_keys_given_twice(words: Sequence[str]) -> None:
+    """Refuse a dict on a command line of `words` that has a key twice, of which Python keeps the last in silence."""
+    for word in words:
+        text = word.partition("=")[2] if word.startswith("--") else word
+        if not text.lstrip().startswith(("{", "[")):
+            continue
+        try:
+            nodes = [*ast.walk(ast.parse(text.strip(), mode="eval"))]
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+        for node in nodes:
+            keys = [ast.unparse(key).strip("'") for key in node.keys if key] if isinstance(node, ast.Dict) else []
+            twice = next((key for key in keys if keys.count(key) > 1), None)
+            if twice is not None:
+                raise InputError(f"every key must be there once, `{twice[:_LONGEST_NAME]}` is there twice in {text}")
+
+
+def check_whole(name: str, value: Any, least: int = 1) -> None:
+    """Refuse what is not a whole number of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"`{name}` must be a whole number of at least {least}, got {value}")

@@ -50,9 +50,10 @@ def whole_folder(target: Path, marker: str, name: str) -> Iterator[Path]:
 
 
 def describe(value: Any) -> Any:
-    """A JSON form of settings: functions and objects by their import path, with the arguments they hold.
+    """A JSON form of settings: functions and objects by name, with the arguments they hold.
 
-    Transforms that are composed are a list.
+    Those of the bundle by their bare name, which stays when their module moves; others by their import path. Transforms
+    that are composed are a list.
     """
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
@@ -67,16 +68,20 @@ def describe(value: Any) -> Any:
     if isinstance(value, partial):
         return {**describe(value.func), **describe(value.keywords)}
     if isinstance(value, FunctionType | type):
-        return {"_target_": f"{value.__module__}.{value.__qualname__}"}
+        return {"_target_": _name(value)}
     if type(value) is Compose:
         return describe(value.transforms)
-    return {"_target_": f"{type(value).__module__}.{type(value).__qualname__}", **describe(_settings(value))}
+    return {"_target_": _name(type(value)), **describe(_settings(value))}
+
+
+def _name(kind: FunctionType | type) -> str:
+    return kind.__qualname__ if _is_ours(kind) else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _settings(value: Any) -> dict[str, Any]:
     """The arguments an object was made with; of one that is not ours only plain ones, since it may hold anything."""
     held = {name: item for name, item in vars(value).items() if not name.startswith("_")}
-    if _is_ours(value) or is_dataclass(value):
+    if _is_ours(type(value)) or is_dataclass(value):
         if isinstance(value, nn.Module):
             held |= dict(value.named_children())
         # An object may keep several of its arguments together.
@@ -87,8 +92,8 @@ def _settings(value: Any) -> dict[str, Any]:
     return {name: item for name, item in held.items() if isinstance(item, kinds)}
 
 
-def _is_ours(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
+def _is_ours(kind: FunctionType | type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def refuse_foreign(target: Path, marker: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Refuses override keys that nothing uses, which MONAI would ignore in silence.
+"""Refuses override keys that nothing uses, which MONAI would ignore in silence, and values that cannot be.
 
 Every config with a "run" lists the guard as its first entry:
 
@@ -16,10 +16,17 @@ from typing import Any
 
 from monai.bundle import ComponentLocator, ConfigComponent, ConfigParser, ConfigWorkflow, ReferenceResolver
 
-from .current_run import current_run
+from .arguments import refuse_keys_given_twice
+from .current_run import CurrentRun, current_run
+from .device import check_device
 from .errors import InputError, ReportedError, find_cause
+from .option_kinds import SWITCH, to_kind
 
 _SEPARATOR = ReferenceResolver.sep
+# Where a config declares what the values of its options may be.
+KINDS = "option_kinds"
+# As a shell has it of a process that Ctrl-C ended.
+INTERRUPTED = 130
 
 
 def refuse_unknown_overrides(bundle_root: str) -> None:
@@ -29,32 +36,42 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
     when a reference of the config points to it, into it or to a block around it; directly inside a `_target_` block it
     must also be an argument of the target. A workflow that was not started by `monai.bundle.run` is not checked.
 
-    Where the config has true or false, so must an override; the words `true` and `false`, as which the command line
-    hands them over, become what they mean.
+    The values of overrides must be of the kinds that the config declares, see `option_kinds.py`; the words `true` and
+    `false`, as which the command line hands them over, become what they mean. The `device` must be there.
 
-    From here on an uncaught ReportedError ends the process with its message alone, and its exit code.
+    From here on an uncaught ReportedError ends the process with its message alone, and its exit code; so does Ctrl-C.
     """
     sys.excepthook = _print_message
     bundle = Path(__file__).resolve().parents[2]
     if Path(bundle_root).resolve() != bundle:
         raise InputError(f"`bundle_root` must be {bundle}, got `{bundle_root}`; add --bundle_root {bundle}")
+    refuse_keys_given_twice(sys.argv[1:])
     run = current_run()
-    if run is None:
-        return
+    if run is not None:
+        check_overrides(run)
+
+
+def check_overrides(run: CurrentRun) -> None:
+    """Refuse the first override of `run` that changes nothing, or to what it must not be."""
     checker = _Checker(run.files, run.workflow)
     for file in run.files[1:]:
-        for key in ConfigParser.load_config_file(file):
+        for key, value in ConfigParser.load_config_file(file).items():
             if not key.startswith("_"):
                 checker.check(key, f"key `{key}` of {file}")
+                checker.meaning(key, value, f"key `{key}` of {file}")
     for key, value in run.overrides.items():
         checker.check(key, f"override key `{key}`")
-        if checker.is_switch(key):
+        meaning = checker.meaning(key, value, f"override key `{key}`")
+        if meaning is not value:
             # MONAI parses the config again, since nothing of it is in use yet.
-            run.workflow.parser[key] = _to_bool(key, value)
+            run.workflow.parser[key] = meaning
 
 
 def _print_message(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """An excepthook: MONAI wraps what a config raises, and the message would drown in the traceback."""
+    if isinstance(error, KeyboardInterrupt):
+        print("Interrupted: what is finished is kept, the same command again does the rest", file=sys.stderr)
+        raise SystemExit(INTERRUPTED)
     cause = find_cause(error, ReportedError)
     if cause is None:
         sys.__excepthook__(kind, error, trace)
@@ -65,16 +82,6 @@ def _print_message(kind: type[BaseException], error: BaseException, trace: Trace
             raise SystemExit(cause.exit_code)
 
 
-def _to_bool(key: str, value: Any) -> bool | str:
-    """An expression or a reference is left to MONAI."""
-    if isinstance(value, bool) or (isinstance(value, str) and value.startswith(("$", "@", "%"))):
-        return value
-    words = {"true": True, "false": False}
-    if str(value).lower() not in words:
-        raise InputError(f"override key `{key}` must be true or false, got {value!r}")
-    return words[str(value).lower()]
-
-
 class _Checker:
     """Knows which ids the config uses."""
 
@@ -83,9 +90,15 @@ class _Checker:
         self.merged = workflow.parser
         # MONAI has replaced the `%` references in the merged config; the files still hold them.
         self.written = dict(_walk(ConfigParser.load_config_files(files)))
+        self.defaults: dict[str, Any] = {}
+        for file in reversed(files):
+            content = ConfigParser.load_config_file(file)
+            self.defaults |= {ReferenceResolver.normalize_id(id): value for id, value in _walk(content)}
         nodes = [*self.written.items(), *_walk(self.merged.get())]
         self.used = {reference for id, value in nodes for reference in _references(id, value)}
-        self.used |= {workflow.init_id, workflow.run_id, workflow.final_id, "imports", ConfigParser.meta_key}
+        self.used |= {workflow.init_id, workflow.run_id, workflow.final_id, "imports", ConfigParser.meta_key, KINDS}
+        kinds = self.merged.get(KINDS) or {}
+        self.kinds = {ReferenceResolver.normalize_id(name): kind for name, kind in kinds.items()}
 
     def check(self, key: str, label: str) -> None:
         """Raise an InputError that begins with `label` where `key` changes nothing."""
@@ -99,12 +112,27 @@ class _Checker:
         nearest = max(known, key=lambda other: _likeness(id, other)).replace(_SEPARATOR, "#")
         raise InputError(f"{label} is not used by {self.names}; did you mean `{nearest}`?")
 
-    def is_switch(self, key: str) -> bool:
-        """Whether what `key` overrides is true or false."""
+    def meaning(self, key: str, value: Any, label: str) -> Any:
+        """What the value of `key` means; refuse one that is not of its kind, leaving expressions to MONAI."""
         id = ReferenceResolver.normalize_id(key)
+        if isinstance(value, str) and value.startswith(("$", "@", "%")):
+            return value
+        if id == "device":
+            check_device(value)
+        kind = self.kinds.get(id) or (SWITCH if self._is_switch(id) else None)
+        if kind is None:
+            return value
+        fits, meaning = to_kind(value, kind)
+        if not fits:
+            raise InputError(f"{label} must be {kind}, got {value!r}")
+        return meaning
+
+    def _is_switch(self, id: str) -> bool:
+        """Whether the default of what is overridden is true or false."""
         block, _, name = id.rpartition(_SEPARATOR)
         argument = (_parameters_of_target(self.merged.get(block)) or {}).get(name)
-        return isinstance(self.written.get(id), bool) or (argument is not None and isinstance(argument.default, bool))
+        default = self.defaults.get(id)
+        return isinstance(default, bool) or (argument is not None and isinstance(argument.default, bool))
 
     def _is_used(self, id: str) -> bool:
         inside = id + _SEPARATOR

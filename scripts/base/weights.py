@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import InputError
+from .json_files import read_json
 from .whole_file import whole_file
 
 HOW_TO_GET_WEIGHTS = (
@@ -23,6 +24,8 @@ HOW_TO_MAKE_SAFE = """where you trust the file, keep its tensors alone, with the
     parts = torch.load("{name}", map_location="cpu", weights_only=False).items()
     kept = {{k: v for k, v in parts if isinstance(v, dict) and all(map(torch.is_tensor, v.values()))}}
     torch.save(kept, "weights.pt")"""
+# Beside weights that were released; it has the hash of each file.
+CARD = "model.json"
 LFS_POINTER = b"version https://git-lfs"
 # What a file of torch.save begins with, now and before version 1.6.
 TORCH_FILES = (b"PK", b"\x80")
@@ -34,6 +37,7 @@ def load_weights(network: nn.Module, path: Path | str, advice: str = HOW_TO_GET_
     if not path.is_file():
         raise InputError(f"weights file {path} does not exist; {advice}")
     state = read_checkpoint(path)
+    _refuse_damaged(path)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(
             f"weights file {path} must be a flat state dict, as this bundle writes it; if it is the authors', {advice}"
@@ -41,6 +45,22 @@ def load_weights(network: nn.Module, path: Path | str, advice: str = HOW_TO_GET_
     refuse_other_network(state, network.state_dict(), f"weights file {path}")
     network.load_state_dict(state)
     return file_sha256(path)
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Refuse a file that is not the one which the card beside it tells of; a file without a card may be any."""
+    card = path.with_name(CARD)
+    expected: Any = read_json(card, "model card") if card.is_file() else None
+    for key in ("files", path.name, "sha256"):
+        expected = expected.get(key) if isinstance(expected, Mapping) else None
+    if expected is None:
+        return
+    found = file_sha256(path)
+    if found != expected:
+        raise InputError(
+            f"weights file {path} must have the SHA-256 that {card} gives, {expected}, it has {found}: it is damaged,"
+            " get it again; weights of your own belong in another folder"
+        )
 
 
 def save_weights(state: Mapping[str, Any], path: Path | str) -> str:

@@ -70,7 +70,7 @@ def compare(ways: dict[str, Way], field_of_view: int, repeats: int) -> list[tupl
 
 
 def main() -> None:
-    """Measure, and rewrite the section of docs/performance.md."""
+    """Measure, and rewrite the section of docs/validation/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()

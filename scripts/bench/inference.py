@@ -49,7 +49,7 @@ SOURCES = ("t1w", "t2w", "flair")
 PREPROCESSING = Compose([ScaleByPercentiled(), RemoveBackgroundd()])
 
 
-class KeepingFusion(NetworkFusion):
+class KeepingNetworkFusion(NetworkFusion):
     """Remembers the first plane's volume, for a comparison with the naive way."""
 
     plane: torch.Tensor
@@ -95,7 +95,7 @@ def measure(way: str, subject: Path, results: Path, targets: int, planes: int) -
     fusion = FusionNet().eval()
     for module in (network, fusion):
         seed_weights(module, seed=0)
-    keeping = KeepingFusion(fusion)
+    keeping = KeepingNetworkFusion(fusion)
     options = {"workers": min(4, torch.get_num_threads()), **WAYS[way]}
     inferer = TriPlanarInferer(keeping, **options)
     _warm_up(inferer, network)

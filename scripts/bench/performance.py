@@ -1,4 +1,4 @@
-"""Compares ways to harmonize a subject and writes the tables of docs/performance.md: `make bench`.
+"""Compares ways to harmonize a subject and writes the tables of docs/validation/performance.md: `make bench`.
 
 Every way runs in a process of its own, the ways in turn, and the table has medians over the turns. Weights are random,
 which changes no time.
@@ -37,7 +37,7 @@ from .inference import SOURCES, WAYS
 from .simulation import DESIGNS_FILE
 
 BUNDLE = Path(__file__).parents[2]
-PAGE = BUNDLE / "docs" / "performance.md"
+PAGE = BUNDLE / "docs" / "validation" / "performance.md"
 BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
 # Of the real images, where they are set.
 REAL_SUBJECT = "mni/sub-ms07_space-MNI152_desc-brain_{suffix}.nii.gz"

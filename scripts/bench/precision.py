@@ -16,7 +16,7 @@ from ..evaluation.work import ImageMetric
 from ..experiments.similarity import measure_inside
 from ..metrics.image import psnr
 from ..metrics.ssim import windowed_ssim
-from ..training.slice_stream import Scan
+from ..training.scans import Scan
 from .performance import BUNDLE, describe_machine, write_section
 
 SOURCES = ("t1w", "t2w", "flair")
@@ -60,7 +60,7 @@ def rows(exact: Sequence[Tensor], rounded: Sequence[Tensor], brain: Tensor) -> l
 
 
 def main() -> None:
-    """Measure, and rewrite the section of docs/performance.md."""
+    """Measure, and rewrite the section of docs/validation/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--person", type=int, default=0, help="counted from 0")
     options = parser.parse_args()

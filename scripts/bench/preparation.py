@@ -1,7 +1,7 @@
 """Measures the way of a raw subject to the networks, and back: `python -m scripts.bench.preparation`.
 
 The subject is a simulated person with the whole head, each of whose scans was turned and shifted in the scanner; their
-table goes to docs/performance.md. That of files of one's own is printed:
+table goes to docs/validation/performance.md. That of files of one's own is printed:
 
     python -m scripts.bench.preparation --t1w sub-01_T1w.nii.gz --flair sub-01_FLAIR.nii.gz
 
@@ -124,7 +124,7 @@ def _grid(image: NativeImage) -> str:
 
 
 def main() -> None:
-    """Measure, and rewrite the section of docs/performance.md, or print the table of given files."""
+    """Measure, and rewrite the section of docs/validation/performance.md, or print the table of given files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     for contrast in CONTRASTS:

@@ -24,7 +24,7 @@ from ..base.markdown_table import markdown_table
 from ..images.grid import GRID_AFFINE
 from ..registration.rigid import RigidRegistration
 from ..registration.transform_file import LPS
-from ..training.phantom_slices import PhantomSlices
+from ..training.phantom_scans import PhantomScans
 from .known_motions import Placed, furthest, random_motions
 from .simulation import DESIGNS_FILE
 
@@ -51,8 +51,8 @@ def examples(people: int, starts: int, seed: int = 3) -> Iterator[Example]:
     """`starts` for each person."""
     designs = json.loads(DESIGNS_FILE.read_text())["designs"]
     treat = {**designs["treat"], "head_share": 1.0}
-    heads = PhantomSlices({"treat": treat}, cohort="treat", subjects=people, scanners_per_subject=2, seed=seed)
-    for number, visits in enumerate(heads.scans(1, 1)):
+    heads = PhantomScans({"treat": treat}, cohort="treat", subjects=people, scanners_per_subject=2, seed=seed)
+    for number, visits in enumerate(heads.people(1, 1)):
         first, second = visits
         brain = first.mask.numpy()
         points = GRID_AFFINE[:3, :3] @ np.argwhere(brain)[::50].T + GRID_AFFINE[:3, 3:]

@@ -61,7 +61,7 @@ def rows(taken: dict[int, float], visits: int) -> list[tuple[str, str, str, str]
 
 
 def main() -> None:
-    """Measure, and rewrite the section of docs/performance.md."""
+    """Measure, and rewrite the section of docs/validation/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--visits", type=int, default=4)
     parser.add_argument("--precision", default="bf16")

@@ -17,7 +17,8 @@ from ..phantom.atlas import load_atlas
 from ..phantom.cohort import draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import load_ranges
-from ..training.phantom_slices import PhantomSlices
+from ..training.phantom_scans import PhantomScans
+from ..training.slices import SliceStream
 
 DESIGNS_FILE = Path(__file__).parents[2] / "configs" / "simulate.json"
 # All of its scanners acquire all contrasts.
@@ -37,7 +38,8 @@ def phantom_rows(
     designs: Mapping[str, Mapping[str, Any]], phantom: PhantomParts, field_of_view: int = 224
 ) -> list[Row]:
     """Speed of the simulation, after the atlas that a process builds first."""
-    dataset = PhantomSlices(designs, cohort=COHORT, subjects=1, rounds=1, phantom=phantom, field_of_view=field_of_view)
+    people = PhantomScans(designs, cohort=COHORT, subjects=1, phantom=phantom)
+    dataset = SliceStream(people, rounds=1, field_of_view=field_of_view)
     contrasts, grid = len(designs[COHORT]["contrasts"]), "x".join(map(str, GRID_SHAPE))
     return [
         Row(f"render and scan one subject, {contrasts} contrasts, {grid} (s)", lambda: visit_seconds(designs, phantom)),
@@ -57,7 +59,7 @@ def visit_seconds(designs: Mapping[str, Mapping[str, Any]], phantom: PhantomPart
     return perf_counter() - start
 
 
-def slices_per_second(dataset: PhantomSlices) -> float:
+def slices_per_second(dataset: SliceStream) -> float:
     """Rate of one pass over `dataset` in this process, rendering included."""
     start = perf_counter()
     count = sum(1 for _ in dataset)

@@ -1,10 +1,10 @@
 """Writes docs/configuration.md, what the options of every config mean: `python -m scripts.distribution.configuration`.
 
-Names and defaults are those of the configs; what a part is, its class says; what an option means is told by
-docs/configuration_words.json under its name or, where a config means something else by it, under `name.config`.
+Names and defaults are those of the configs. What an option means is told by docs/configuration_words.json under its
+name or, where a config means something else by it, under `name.config`. Parts are named with their class alone, whose
+docstring says what its arguments are.
 """
 
-import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,8 @@ WORDS = BUNDLE / "docs" / "configuration_words.json"
 PAGE = BUNDLE / "docs" / "configuration.md"
 # How MONAI runs a config.
 PLUMBING = ("imports", "initialize", "finalize", "run")
+# The page tells of them once.
+IN_EVERY_CONFIG = ("bundle_root",)
 LONGEST_DEFAULT = 70
 
 
@@ -26,9 +28,14 @@ def page() -> str:
     words = _read(WORDS)
     head = (
         "# Configuration\n\n"
-        "Written by `python -m scripts.distribution.configuration`: names and defaults are those of the configs. An"
-        " option is overridden on the command line (`--seed 7`), and what is inside a part by its path"
-        " (`--network_def#target_slices 10`). A name that no config has is refused."
+        "This page lists every option of every config. Override an option on the command line, for example `--seed 7`."
+        " A misspelt or unused option is refused. Configs that are named as being over another one are given together:"
+        " `--config_file \"['configs/inference.json', 'configs/method_nyul.json']\"`. `bundle_root` is the bundle's"
+        " folder in every config.\n\n"
+        "Parts are built of classes. Override what is inside one by its path (`--network_def#target_slices 10`); the"
+        " class's docstring says what its arguments mean.\n\n"
+        "`python -m scripts.distribution.configuration` writes this page from the configs and"
+        " `docs/configuration_words.json`."
     )
     sections = [_section(name, sentence, words["options"]) for name, sentence in words["configs"].items()]
     return "\n\n".join([head, *sections]) + "\n"
@@ -49,20 +56,20 @@ def undescribed() -> Iterator[str]:
 
 def _section(name: str, sentence: str, words: dict[str, str]) -> str:
     entries = {key: value for key, value in _read(BUNDLE / "configs" / f"{name}.json").items() if key not in PLUMBING}
-    told = {key: words.get(f"{key}.{name}", words.get(key)) for key in entries}
+    told = {key: words.get(f"{key}.{name}", words.get(key)) for key in entries if key not in IN_EVERY_CONFIG}
     options = [
         (f"`{key}`", text, _shorten(entries[key])) for key, text in told.items() if text and not _is_part(entries[key])
     ]
-    changes = [(f"`{key}`", _shorten(value)) for key, value in entries.items() if "#" in key and _is_plain(value)]
-    parts = [(f"`{key}`", *_describe(value)) for key, value in entries.items() if _is_part(value)]
+    changes = [f"`{key}` = {_shorten(value)}" for key, value in entries.items() if "#" in key and _is_plain(value)]
+    parts = [f"`{key}` ({_class_name(value)})" for key, value in entries.items() if _is_part(value)]
     lines = [f"## {name}.json", sentence]
-    for header, rows in (
-        (["option", "what it is", "default"], options),
-        (["what is inside a part", "set to"], changes),
-        (["part", "is a", "which is"], parts),
-    ):
-        if rows:
-            lines.append(markdown_table(header, rows, len(header)).rstrip())
+    if options:
+        header = ["option", "what it is", "default"]
+        lines.append(markdown_table(header, options, len(header)).rstrip())
+    if changes:
+        lines.append(f"Changes inside parts: {', '.join(changes)}.")
+    if parts:
+        lines.append(f"Parts: {', '.join(parts)}.")
     return "\n\n".join(lines)
 
 
@@ -78,11 +85,8 @@ def _is_part(value: Any) -> bool:
     return isinstance(value, dict) and "." in value.get("_target_", "")
 
 
-def _describe(part: dict[str, Any]) -> tuple[str, str]:
-    """Its class, and the first sentence that the class says of itself."""
-    module, _, name = part["_target_"].rpartition(".")
-    text = (getattr(importlib.import_module(module), name).__doc__ or "").split("\n\n")[0]
-    return f"`{part['_target_']}`", " ".join(text.split()).replace("|", "\\|")
+def _class_name(part: dict[str, Any]) -> str:
+    return str(part["_target_"].rpartition(".")[2])
 
 
 def _shorten(value: Any) -> str:

@@ -54,7 +54,10 @@ class ReadRequest:
         named = read_named_targets(self.named_targets)
         job = subject_job(sources, target=_chosen(request, "target"), target_contrast=goal, named=named)
         if isinstance(job.targets[goal], SiteTarget):
-            raise InputError(f"`target` must be one that a single image can have, got {_chosen(request, 'target')}")
+            raise InputError(
+                "`target` must be an image, a code file or a shipped name, since one image has no site;"
+                f" got {_chosen(request, 'target')}"
+            )
         weights = self.targets.weights.load()
         target = self.targets.of_job(job, goal)
         subject = read_subject(job, self.targets.transform, self.targets.corrections, self.targets.align)

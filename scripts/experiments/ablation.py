@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..artifacts.calibration import load_calibration
 from ..artifacts.degrade import apply_artifact, draw_artifact
 from ..artifacts.kinds import KINDS
+from ..base.arguments import check_whole
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
@@ -20,7 +21,6 @@ from ..methods.haca3.attention import ForegroundAttention
 from ..methods.haca3.network import Haca3
 from ..methods.haca3.tone import ToneCalibration
 from ..methods.haca3.triplanar import TriPlanarInferer
-from ..training.slice_stream import check_whole
 from .ablation_table import (
     ACQUIRED,
     DEGRADED,

@@ -8,13 +8,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..base.arguments import check_whole
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..harmonize.usual_scores import usual_scores
 from ..methods.base import Method
 from ..methods.haca3.triplets import ArtifactTripletd
 from ..metrics.ssim import windowed_ssim
-from ..training.slice_stream import Sample, check_whole
+from ..training.samples import Sample
+from ..training.slices import SliceStream
 from .artifact_score_table import ScoreRow, artifact_score_markdown
 from .experiment import Experiment
 
@@ -24,9 +26,10 @@ class ArtifactScore(Experiment[ScoreRow]):
     """Scores `samples` slices, clean and with an artifact, spread evenly over people.
 
     Contrast and artifact are drawn as in training. A person's slices are drawn from those of all visits, for which the
-    buffer of `people` must hold them all. An artifact is severe from the severity `severe` on.
+    buffer of `slices`, those of `people`, must hold them all. An artifact is severe from the severity `severe` on.
     """
 
+    slices: SliceStream
     samples: int = 2000
     severe: float = 0.5
     seed: int = 1
@@ -44,9 +47,9 @@ class ArtifactScore(Experiment[ScoreRow]):
         """Refuse what cannot be measured."""
         super().__post_init__()
         check_whole("batch_size", self.batch_size)
-        people, stream = len(self.people.draw().subjects), self.people
+        people, stream = len(self.people.draw().subjects), self.slices
         check_whole("samples", self.samples, least=people)
-        slices = len(stream.orientations) * stream.slices_per_orientation * stream.uses * stream.scanners_per_subject
+        slices = stream.samples_per_scan * self.people.visits_per_person
         if not -(-self.samples // people) <= slices <= stream.buffer_size:
             raise InputError(
                 f"`samples` of a person must be at most the {slices} slices of the visits, and these at most the "
@@ -84,7 +87,7 @@ class ArtifactScore(Experiment[ScoreRow]):
     def _samples(self, number: int) -> Iterator[Sample]:
         people = len(self.people.draw().subjects)
         share = self.samples // people + (number < self.samples % people)
-        stream = replace(self.people, rounds=1)
+        stream = replace(self.slices, rounds=1)
         # As many processes as people: each has the samples of one.
         stream.set_epoch(1, number, people)
         return islice(iter(stream), share)

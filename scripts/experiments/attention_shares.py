@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ..artifacts.calibration import load_calibration
 from ..artifacts.degrade import apply_artifact, draw_artifact
+from ..base.arguments import check_whole
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
 from ..methods.haca3.network import Haca3
-from ..training.slice_stream import ScanSlices, check_whole
+from ..training.slices import ScanSlices, SliceStream
 from .attention_table import CLEAN, ShareRow, attention_markdown
 from .experiment import Experiment
 
@@ -32,11 +33,13 @@ class Slices:
 class AttentionShares(Experiment[ShareRow]):
     """Shares of attention on the four sources of a person's first visit, for the codes of all contrasts of the second.
 
-    They are means over the brain in the middle slices of the three planes, whose number `people` has. The source of the
-    target's contrast is clean, or has an artifact of each kind with each of `severities`: the same draw, only stronger.
+    They are means over the brain in the middle slices of the three planes, as `slices` cuts them of a scan. The source
+    of the target's contrast is clean, or has an artifact of each kind with each of `severities`: the same draw, only
+    stronger.
     Intensities end at `upper`, as at inference.
     """
 
+    slices: SliceStream
     severities: Sequence[float] = (0.25, 0.5, 0.75, 1.0)
     seed: int = 1
     batch_size: int = 1
@@ -62,7 +65,7 @@ class AttentionShares(Experiment[ShareRow]):
     def measure(self, number: int) -> list[ShareRow]:
         """The shares of a person."""
         visit, other = self.visits(number)
-        slices = self._slices(self.people.cut(visit))
+        slices = self._slices(self.slices.prepare(visit))
         codes = self._encode(slices.images)
         rows = []
         for channel, contrast in enumerate(CONTRASTS):

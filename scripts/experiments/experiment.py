@@ -18,8 +18,9 @@ from ..base.whole_file import remove_left_behind, whole_file
 from ..evaluation.measurements import write_rows
 from ..harmonize.model_weights import ModelWeights
 from ..methods.haca3.network import Haca3
-from ..training.phantom_slices import PhantomSlices
-from ..training.slice_stream import Scan
+from ..training.phantom_scans import PhantomScans
+from ..training.samples import SampleStream
+from ..training.scans import Scan
 
 # By this an earlier output is recognised.
 MARKER = "experiment.json"
@@ -36,7 +37,7 @@ class Experiment(ABC, Generic[Row]):
     the settings and the person are the same.
     """
 
-    people: PhantomSlices
+    people: PhantomScans
     network: Haca3
     weights: ModelWeights
     output_dir: str
@@ -90,7 +91,7 @@ class Experiment(ABC, Generic[Row]):
 
     def visits(self, number: int) -> tuple[Scan, Scan]:
         """The first two visits of a person, counted from 0; nobody else is rendered."""
-        first, second = islice(next(islice(self.people.scans(1, 1), number, None)), 2)
+        first, second = islice(next(islice(self.people.people(1, 1), number, None)), 2)
         return first, second
 
     def _rows(self, folder: Path, settings: dict[str, Any]) -> list[Row]:
@@ -107,8 +108,11 @@ class Experiment(ABC, Generic[Row]):
     def _settings(self) -> dict[str, Any]:
         """All that decides the rows of a person, but for the person."""
         left_out = {"output_dir", *self.table_settings}
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
-        given["people"] = replace(self.people, subjects=None)
+        given = {
+            field.name: _of_however_many(getattr(self, field.name))
+            for field in fields(self)
+            if field.name not in left_out
+        }
         given["row"] = [field.name for field in fields(self.row)]
         given["weights"] = [state_sha256(network) for network in self.weights.networks]
         return describe(given)
@@ -121,6 +125,15 @@ class Experiment(ABC, Generic[Row]):
             [asdict(plan), list(map(asdict, route))] for plan, route in zip(cohort.subjects, routes, strict=True)
         ]
         return [hashlib.sha256(json.dumps([settings, person]).encode()).hexdigest() for person in persons]
+
+
+def _of_however_many(setting: Any) -> Any:
+    """The same setting without the number of people, which decides no row of theirs."""
+    if isinstance(setting, PhantomScans):
+        return replace(setting, subjects=None)
+    if isinstance(setting, SampleStream):
+        return replace(setting, scans=_of_however_many(setting.scans))
+    return setting
 
 
 def _kept_rows(path: Path, key: str) -> list[dict[str, Any]] | None:

@@ -9,13 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..base.arguments import check_whole
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..evaluation.work import ImageMetric
 from ..methods.haca3.attention import ScalarAttention
 from ..methods.haca3.network import Haca3
 from ..methods.haca3.triplanar import TriPlanarInferer
-from ..training.slice_stream import check_whole
 from .cropping import beyond_field_of_view, middle_layers
 from .experiment import Experiment
 from .field_of_view_table import (

@@ -7,13 +7,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..base.arguments import check_whole
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..evaluation.work import ImageMetric
+from ..methods.base import Method
 from ..methods.classical.nyul import NyulMatching
-from ..training.slice_stream import Scan, check_whole
+from ..training.scans import Scan
 from .cropping import middle_layers
 from .experiment import Experiment
+from .harmonized_volume import harmonized_volume
 from .imputation_table import (
     HACA3_PLUS,
     MATCHED_REGRESSION,
@@ -24,7 +27,6 @@ from .imputation_table import (
 )
 from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
-from .whole_method import WholeMethod
 
 SOURCES = ("t1w", "t2w", "flair")
 WITHHELD = "pd"
@@ -42,7 +44,7 @@ class Imputation(Experiment[ImputationRow]):
     Only the middle `layers` of the brain, axial ones, are looked at. Intensities end at `upper`, as at inference.
     """
 
-    method: WholeMethod
+    method: Method
     metrics: Mapping[str, ImageMetric]
     layers: int = 24
     degree: int = 3
@@ -92,7 +94,8 @@ class Imputation(Experiment[ImputationRow]):
         ]
 
     def _harmonize(self, example: Scan, sources: Tensor) -> Tensor:
-        return self.method(sources.clamp(max=self.upper), example.volumes.clamp(max=self.upper), WITHHELD)
+        visit = example.volumes.clamp(max=self.upper)
+        return harmonized_volume(self.method, sources.clamp(max=self.upper), visit, WITHHELD)
 
     def _regress(self, example: Scan, visit: Scan, matched: bool) -> Tensor:
         known, sources = example.volumes[_CHANNELS], visit.volumes[_CHANNELS]

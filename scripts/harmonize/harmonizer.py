@@ -108,7 +108,7 @@ class Harmonizer(Evaluator):
         cohort = dataset.data if self.sites is None else self.sites.cohort
         self.targets.brain_masks = brain_masks_by_image(cohort)
         with self.outputs.claim():
-            self.targets.check(cohort)
+            self.targets.check(dataset.data)
             if self.sites is not None:
                 dataset.data = self.sites.resolve(dataset.data)
             dataset.earlier = self._left_by_earlier_run

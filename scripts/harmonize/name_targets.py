@@ -37,6 +37,9 @@ class NamedTargetsMaker:
             raise InputError(
                 "`dataset_dir` must be the folder of a cohort, such as --dataset_dir output/targets/cohort"
             )
+        if not self.preparation.method.can.stored_codes:
+            name = self.preparation.method.name
+            raise InputError(f"named targets need a method whose codes can be kept, as HACA3's; this is {name}")
         images = read_cohort(self.cohort_dir)
         self.weights.load()
         prepared: dict[str, dict[str, list[Code]]] = defaultdict(lambda: defaultdict(list))

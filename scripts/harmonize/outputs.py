@@ -189,7 +189,7 @@ class Outputs:
         if not brains or not heads:
             return self._compare_target(subject, target, bool(heads))
         logger.warning(
-            "%s: %s show%s the head and %s the brain alone; outside the brain only the former can be used",
+            "%s: %s show%s the head and %s the brain alone; the latter add nothing outside the brain",
             subject.job.name,
             ", ".join(heads),
             "s" * (len(heads) == 1),

@@ -7,7 +7,6 @@ as T1w.json in the folder itself; what lies nearer to the image counts more.
 """
 
 import csv
-import json
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -16,6 +15,9 @@ from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ..base.errors import InputError
+from ..base.json_files import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,9 @@ class BidsImage:
     def first_of(self, fields: Sequence[str]) -> str | None:
         """The first of the sidecar's `fields` that says something."""
         values = ((self.sidecar or {}).get(field) for field in fields)
-        return next((str(value) for value in values if value), None)
+        texts = (str(value) for value in values if value and isinstance(value, str | int | float))
+        # JSON can write half a character, which no file can hold.
+        return next((text.encode(errors="replace").decode() for text in texts), None)
 
 
 def read_bids(folder: Path) -> list[BidsImage]:
@@ -64,7 +68,7 @@ def read_bids(folder: Path) -> list[BidsImage]:
         for path in sorted(path for extension in _EXTENSIONS for path in anat.glob(f"*{extension}")):
             name = _parse(path, *_EXTENSIONS)
             if name is None or name.labels != labels:
-                logger.warning("%s is not used: in this place it is no name of a BIDS image", path)
+                logger.warning("%s is not used: BIDS has no image of this name in this folder", path)
                 continue
             images.append(BidsImage(path, name.entities, name.suffix, _inherited(path, name, folder, sidecars_in)))
     return images
@@ -131,9 +135,9 @@ def _sidecars_in(folder: Path) -> list[_Sidecar]:
 
 def _fields(path: Path) -> dict[str, Any] | None:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        logger.warning("sidecar %s is not used, since it cannot be read: %s", path, error)
+        fields = read_json(path, "sidecar", unique_keys=False)
+    except InputError as error:
+        logger.warning("%s; it is not used", error)
         return None
     if isinstance(fields, dict):
         return fields

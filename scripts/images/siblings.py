@@ -1,9 +1,17 @@
-"""Images of one visit, known by their names alone."""
+"""What the names of images alone say: their contrasts, and which are of one visit."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..base.contrasts import CONTRAST_OF_SUFFIX
+
+_CONTRASTS = {suffix.lower(): contrast for suffix, contrast in CONTRAST_OF_SUFFIX.items()}
+
+
+def contrast_of_name(image: Path) -> str | None:
+    """The contrast of a BIDS suffix in any case; FLAIR_to_T1w.nii.gz is no T1w image, though it ends like one."""
+    *others, suffix = image.name.lower().split(".nii")[0].split("_")
+    return None if _CONTRASTS.keys() & set(others) else _CONTRASTS.get(suffix)
 
 
 def siblings(image: Path, contrast_of_suffix: Mapping[str, str | None] = CONTRAST_OF_SUFFIX) -> dict[str, Path]:

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.arguments import as_path, as_text, by_contrast, read_json, refuse_unknown
+from ..base.arguments import as_path, as_text, by_contrast, refuse_unknown
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.json_files import read_json
 from .jobs import Job, source_paths, to_label
 from .targets import NamedTargets, TargetSpec, resolve_target, resolve_targets
 
@@ -117,14 +118,16 @@ def _json_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             raise InputError(f"cohort_file {file} must have one list of subjects, its lists are {lists}")
         content = content[lists[0]]
     if not isinstance(content, list):
-        raise InputError(f"cohort_file {file} must be a list of subjects, got {content!r}")
+        raise InputError(f"cohort_file {file} must be a list of subjects, got {content!r:.80}")
     for number, entry in enumerate(content, start=1):
         if not isinstance(entry, Mapping):
-            raise InputError(f"cohort_file {file}, entry {number}: a subject must be an object, got {entry!r}")
+            raise InputError(f"cohort_file {file}, entry {number}: a subject must be an object, got {entry!r:.80}")
         yield f"entry {number}", entry
 
 
 def _table_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if file.exists() and not file.is_file():
+        raise InputError(f"cohort_file {file} must be a regular file")
     try:
         # What Excel writes begins with a byte order mark, and has semicolons where the comma is a decimal mark.
         text = file.read_text(encoding="utf-8-sig")

@@ -18,6 +18,9 @@ from ..base.errors import InputError
 from ..images.bids_cohort import UNKNOWN, CohortImage, read_cohort
 from .targets import NamedTargets, TargetSpec, resolve_targets
 
+# A name holds a subject, a session and much more, and file systems take 255 bytes.
+_LONGEST_LABEL = 60
+
 
 @dataclass(frozen=True)
 class Job:
@@ -64,10 +67,11 @@ def subject_job(
     """One subject as the command line gives it; labels that are not given come from the name of the first source."""
     paths = source_paths(by_contrast(sources, "sources"))
     stem = next(iter(paths.values())).name.split(".nii")[0]
+    visit = _entity(stem, "ses-[A-Za-z0-9]+") if session is None else session
     run = _entity(stem, "run-[0-9]+")
     return Job(
         subject=_subject_of_name(stem) if subject is None else to_label(subject, "subject", "sub"),
-        session=_entity(stem, "ses-[A-Za-z0-9]+") if session is None else to_label(session, "session", "ses"),
+        session=None if visit is None else to_label(visit, "session", "ses"),
         run=None if run is None else int(run.removeprefix("run-")),
         sources=paths,
         targets=resolve_targets(target, targets, target_contrast, named) if with_targets else {},
@@ -123,6 +127,11 @@ def to_label(value: Any, key: str, entity: str) -> str:
     text = as_text(value, key).removeprefix(f"{entity}-")
     if not re.fullmatch("[A-Za-z0-9]+", text):
         raise InputError(f"`{key}` must be letters and digits, as BIDS labels are, got `{text}`")
+    if len(text) > _LONGEST_LABEL:
+        raise InputError(
+            f"`{key}` must have at most {_LONGEST_LABEL} letters and digits, since it is in the names of files,"
+            f" got {len(text)}: `{text[:20]}...`"
+        )
     return f"{entity}-{text}"
 
 
@@ -135,7 +144,7 @@ def _subject_of_name(stem: str) -> str:
     letters = re.sub("[^A-Za-z0-9]", "", stem)
     if not letters:
         raise InputError(f"`subject` must be given, since the file name `{stem}` has no letters or digits")
-    return _entity(stem, "sub-[A-Za-z0-9]+") or f"sub-{letters}"
+    return to_label(_entity(stem, "sub-[A-Za-z0-9]+") or letters, "subject", "sub")
 
 
 def _references(images: Iterable[CohortImage]) -> dict[tuple[str, str], Path]:

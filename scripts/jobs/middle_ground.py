@@ -7,9 +7,9 @@ from pathlib import Path
 
 from monai.utils import ensure_tuple
 
-from ..base.arguments import read_sidecar
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.json_files import read_sidecar
 from .jobs import Job
 from .targets import MiddleGround, TargetSpec
 

@@ -26,12 +26,17 @@ def choose_own_contrasts(jobs: Sequence[Job], impute: bool) -> list[Job]:
     if jobs and not result:
         wanted, there = (sorted({c for job in jobs for c in getattr(job, side)}) for side in ("targets", "sources"))
         raise InputError(
-            f"some image must have the contrast of a target where `impute_contrasts` is false, as by classical methods;"
-            f" targets are {', '.join(wanted)}, images are all {', '.join(there)}"
+            f"no image has the contrast of a target, and none may be imputed (`impute_contrasts` is false, or the"
+            f" method cannot); targets are {', '.join(wanted)}, images are {', '.join(there)}"
         )
     for contrast in CONTRASTS:
         lacking = [job.name for job in jobs if contrast in job.targets and contrast not in job.sources]
         if lacking:
             more = f" and {len(lacking) - _NAMED} more" if lacking[_NAMED:] else ""
-            logger.warning("not harmonized in %s, for lack of it: %s%s", contrast, ", ".join(lacking[:_NAMED]), more)
+            logger.warning(
+                "not harmonized in %s, because they have no such image: %s%s",
+                contrast,
+                ", ".join(lacking[:_NAMED]),
+                more,
+            )
     return result

@@ -19,13 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..base.arguments import as_path, as_text, by_contrast, read_json
+from ..base.arguments import as_path, as_text, by_contrast
 from ..base.contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..base.errors import InputError
+from ..base.json_files import read_json
 from ..base.text_files import write_json
+from ..images.siblings import contrast_of_name
 
 _SITE_PREFIX, _ANY_SITE = "site:", "auto"
-_COMMON = ("scale", "origin", "weights", "head", "method")
+COMMON = ("scale", "origin", "weights", "head", "method")
+"""Keys of a code file that mean the same for all methods, beside `contrast`."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def read_named_targets(path: Path | str) -> dict[str, dict[str, StoredCode]]:
         return {}
     content = read_json(path, "named targets")
     if not isinstance(content, Mapping):
-        raise InputError(f"named targets {path} must be an object of names, got {content!r}")
+        raise InputError(f"named targets {path} must be an object of names, got {content!r:.80}")
     return {name: _codes_of_name(entry, f"named targets {path}, `{name}`", name) for name, entry in content.items()}
 
 
@@ -164,7 +167,7 @@ def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
     found = _find(value, named, folder)
     if isinstance(found, Path):
         suffixes = ", ".join(f"_{suffix}" for suffix in CONTRAST_OF_SUFFIX)
-        contrasts, reason = [_contrast_of_name(found)], f"does not end in one of {suffixes}"
+        contrasts, reason = [contrast_of_name(found)], f"does not end in one of {suffixes}"
     elif isinstance(found, SiteTarget):
         contrasts, reason = [], "may be of any contrast"
     else:
@@ -173,14 +176,6 @@ def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:
         return contrasts[0]
     way_out = f"say which contrast is meant with `target_contrast`, one of {', '.join(CONTRASTS)}"
     raise InputError(f"target `{value}` {reason}: {way_out}")
-
-
-def _contrast_of_name(image: Path) -> str | None:
-    """The contrast of a BIDS suffix; FLAIR_to_T1w.nii.gz is no T1w image, though it ends like one."""
-    *others, suffix = image.name.split(".nii")[0].split("_")
-    if {known.lower() for known in CONTRAST_OF_SUFFIX} & {word.lower() for word in others}:
-        return None
-    return CONTRAST_OF_SUFFIX.get(suffix)
 
 
 def _codes_of_name(entry: Any, where: str, name: str) -> dict[str, StoredCode]:
@@ -202,12 +197,12 @@ def _to_code(content: Any, where: str, name: str) -> StoredCode:
     """Check and convert what JSON holds; errors begin with `where`."""
     try:
         if not isinstance(content, Mapping):
-            raise InputError(f"a code must be an object with a contrast and its numbers, got {content!r}")
+            raise InputError(f"a code must be an object with a contrast and its numbers, got {content!r:.80}")
         if "contrast" not in content:
             raise InputError("a code must have a contrast, `contrast` is missing")
-        numbers = {key: value for key, value in content.items() if key not in ("contrast", *_COMMON)}
+        numbers = {key: value for key, value in content.items() if key not in ("contrast", *COMMON)}
         return StoredCode(
-            content["contrast"], numbers, name=name, **{key: content[key] for key in _COMMON if key in content}
+            content["contrast"], numbers, name=name, **{key: content[key] for key in COMMON if key in content}
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

@@ -1,9 +1,10 @@
 """A decoder whose every layer knows the contrast (after Perez et al. 2018, FiLM).
 
-HACA3's decoder gets theta as constant maps beside the anatomy, and normalises what its first convolutions make of
-them: a constant is subtracted again, but for what the padding at the border leaves of it. Here theta scales and shifts
-each feature, and nothing is normalised: a class has the same brightness in every slice and plane. What the contrast
-makes of a pixel by itself goes straight to the output, and the convolutions are left with what its surroundings say.
+HACA3's decoder gets the code of a contrast as constant maps beside the anatomy, and normalises what its first
+convolutions make of them: a constant is subtracted again, but for what the padding at the border leaves of it. Here the
+code scales and shifts each feature, and nothing is normalised: a class has the same brightness in every slice and
+plane. What the contrast makes of a pixel by itself goes straight to the output, and the convolutions are left with what
+its surroundings say.
 """
 
 import torch
@@ -46,17 +47,17 @@ class ModulatedPair(nn.Module):
 
 
 class ModulatedUNet(nn.Module):
-    """An anatomy and constant maps of theta (B, anatomy + theta, H, W) -> (B, 1, H, W), as HACA3's decoder has them.
+    """An anatomy and constant maps of a code (B, anatomy + code, H, W) -> (B, 1, H, W), as HACA3's decoder has them.
 
     `anatomy` counts channels of detail too. Level l has base * 2 ** l channels; H and W are multiples of 2 ** levels.
     """
 
-    def __init__(self, anatomy: int = 5, theta: int = 2, base: int = 16, levels: int = 2, condition: int = 64) -> None:
+    def __init__(self, anatomy: int = 5, code: int = 2, base: int = 16, levels: int = 2, condition: int = 64) -> None:
         super().__init__()
         self.anatomy = anatomy
         widths = [base * 2**level for level in range(levels + 1)]
         self.condition = nn.Sequential(
-            nn.Linear(theta, condition), nn.LeakyReLU(LEAK), nn.Linear(condition, condition), nn.LeakyReLU(LEAK)
+            nn.Linear(code, condition), nn.LeakyReLU(LEAK), nn.Linear(condition, condition), nn.LeakyReLU(LEAK)
         )
         self.top = ModulatedPair(anatomy, base, condition)
         self.down = nn.ModuleList(

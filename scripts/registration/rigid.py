@@ -47,7 +47,7 @@ class Registered:
         """Refuse a score below the lowest; the message speaks of `moving` and `fixed`."""
         if self.score < lowest_score:
             raise InputError(
-                f"{moving} must agree with {fixed} by at least {lowest_score:g} after registration, it does by"
+                f"{moving} could not be registered to {fixed}: the score must be at least {lowest_score:g}, it is"
                 f" {self.score:.4f} with {self.overlap:.0%} of the region in view;"
                 " leave it out, or register it yourself and give --registration none"
             )

@@ -1,5 +1,6 @@
 """What a training leaves behind: where it stands, to go on from, and the best weights with how they were made."""
 
+import json
 import logging
 import math
 import time
@@ -14,6 +15,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..base.errors import InputError
+from ..base.stable_names import with_stable_names
 from ..base.text_files import write_json
 from ..base.weights import read_checkpoint, refuse_other_network, save_weights
 
@@ -30,7 +32,9 @@ class Checkpoints:
     `weights` are networks by the name of the file that gets their state dict: after an epoch in which `metric` of the
     `evaluator` rose above all before, or fell below all where `lowest`, or after every epoch if there is no evaluator.
     Beside them `training.json` says how they were made. `config` decides what a training computes, but for the ids
-    `free`; with another one it cannot go on. Of several processes, the first one writes.
+    `free`; with another one it cannot go on. Where a class lies in this bundle is not part of it. Of several processes,
+    the first one writes. If the weights that are kept in the end are of a step up to `incomplete_until`, when part of
+    what is to be learned had not begun, that is said.
     """
 
     def __init__(
@@ -44,16 +48,18 @@ class Checkpoints:
         metric: str = "psnr",
         lowest: bool = False,
         writes: bool = True,
+        incomplete_until: int = 0,
     ) -> None:
         self.folder = Path(folder)
         self.parts = parts
         self.weights = weights
-        self.config = config
+        self.config: Mapping[str, Any] = with_stable_names(config)
         self.free = free
         self.evaluator = evaluator
         self.metric = metric
         self.lowest = lowest
         self.writes = writes
+        self.incomplete_until = incomplete_until
         self.best: float | None = None
         # Of the parts of this training that ran before, and the time at which this one began.
         self.seconds, self.started = 0.0, time.monotonic()
@@ -62,6 +68,7 @@ class Checkpoints:
         """Load before the first epoch and save after each. To be attached after the validation."""
         engine.add_event_handler(Events.STARTED, self.load)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+        engine.add_event_handler(Events.COMPLETED, self.warn_of_incomplete)
 
     def load(self, engine: Engine) -> None:
         """Go on from the folder's state, if there is one."""
@@ -107,6 +114,20 @@ class Checkpoints:
                 "was saved before is whole, and the same command goes on from there"
             ) from error
 
+    def warn_of_incomplete(self, engine: Engine) -> None:
+        """Say so if the weights are of a step at which not everything had begun."""
+        path = self.folder / PROVENANCE_FILE
+        if not self.writes or not path.exists():
+            return
+        kept = json.loads(path.read_text())["iteration"]
+        if kept <= self.incomplete_until:
+            logger.warning(
+                "the weights that are kept are of step %d, but until step %d (`incomplete_until`) part of what is to "
+                "be learned had not begun",
+                kept,
+                self.incomplete_until,
+            )
+
     def _improved(self) -> bool:
         if self.evaluator is None:
             return True
@@ -134,7 +155,9 @@ class Checkpoints:
         """Refuse a state that this training cannot go on from."""
         if not isinstance(state, Mapping) or set(state) != _STATE:
             raise InputError(f"{path} must be the state of a training, which it is not; choose another folder")
-        before, now = (dict(_settings(config, self.free)) for config in (state["config"], self.config))
+        before, now = (
+            dict(_settings(with_stable_names(config), self.free)) for config in (state["config"], self.config)
+        )
         for name in {**before, **now}:
             if before.get(name) != now.get(name):
                 raise InputError(

@@ -21,6 +21,9 @@ class EpochDataset(IterableDataset[dict[str, Any]]):
         """Choose the epoch that iterating gives, counted from 1, and this process's share of it."""
         self.epoch, self.process, self.processes = epoch, process, processes
 
+    def warn_of_batches(self, size: int, share: float = 1.0) -> None:
+        """Say so where batches of this size, of whose samples these are a share, are not as mixed as they should be."""
+
 
 class EpochLoader:
     """`steps` batches an epoch, which depend on the epoch's number and on nothing that went before.
@@ -43,7 +46,8 @@ class EpochLoader:
         self.epoch = 1
 
     def attach(self, engine: Engine) -> None:
-        """Follow the epochs of an engine, whose data this is."""
+        """Follow the epochs of an engine, whose data to train on this is."""
+        self.dataset.warn_of_batches(self.batch_size)
         engine.add_event_handler(Events.EPOCH_STARTED, self._follow)
 
     def _follow(self, engine: Engine) -> None:

@@ -9,21 +9,21 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
 from .epochs import EpochDataset
-from .slice_stream import Sample, SliceStream, share_of_worker
+from .samples import Sample, SampleStream, share_of_worker
 
 
-class MixedSlices(EpochDataset):
+class MixedSamples(EpochDataset):
     """Samples of `datasets`, each drawn with a probability in proportion to its number in `ratio`.
 
     It ends as soon as the one whose turn it is has no more, so that the ratio holds to the end. `transform` makes of
-    each sample what training needs.
+    each sample what training needs; without it a sample is that already.
     """
 
     def __init__(
         self,
-        datasets: Sequence[SliceStream],
+        datasets: Sequence[SampleStream[Any]],
         ratio: Sequence[float],
-        transform: Callable[[Sample], dict[str, Any]],
+        transform: Callable[[Sample], dict[str, Any]] | None = None,
         seed: int = 1,
     ) -> None:
         """Check the arguments."""
@@ -47,6 +47,11 @@ class MixedSlices(EpochDataset):
         for dataset in self.datasets:
             dataset.set_epoch(epoch, process, processes)
 
+    def warn_of_batches(self, size: int, share: float = 1.0) -> None:
+        """Each dataset has its share of a batch."""
+        for dataset, part in zip(self.datasets, self.ratio, strict=True):
+            dataset.warn_of_batches(size, share * part / sum(self.ratio))
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield this worker's samples."""
         share = share_of_worker(self.process, self.processes)
@@ -57,4 +62,4 @@ class MixedSlices(EpochDataset):
             sample = next(streams[rng.choice(len(streams), p=probabilities)], None)
             if sample is None:
                 return
-            yield self.transform(sample)
+            yield sample if self.transform is None else self.transform(sample)

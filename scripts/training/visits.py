@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..base.arguments import read_sidecar
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..base.json_files import read_sidecar
 from ..jobs.choose import choose_jobs
 from ..jobs.jobs import Job
 from ..jobs.selection import select_jobs

@@ -1,7 +1,7 @@
 import pytest
 from fire.parser import DefaultParseValue
 
-from scripts.base.arguments import as_text, by_contrast
+from scripts.base.arguments import as_text, by_contrast, refuse_keys_given_twice
 from scripts.base.errors import InputError
 
 
@@ -22,3 +22,16 @@ def test_a_number_on_the_command_line_is_refused_and_the_advice_helps(written):
     assert str(caught.value).startswith(f"`subject` must be text, got {DefaultParseValue(written)}; put what you wrote")
     assert str(caught.value).endswith("on the command line in two pairs: \"'...'\"")
     assert as_text(DefaultParseValue(f"'{written}'"), "subject") == written
+
+
+@pytest.mark.parametrize("text", ["{'t1w': 'a.nii', 't1w': 'b.nii'}", "{t1w: a, 't1w': b}", "[{1: 2, 1: 3}]"])
+@pytest.mark.parametrize("form", [["--sources", "{}"], ["--sources={}"]])
+def test_a_key_that_is_given_twice_is_refused(text, form):
+    words = [word.replace("{}", text) for word in form]
+    with pytest.raises(InputError, match="every key must be there once, `(t1w|1)` is there twice in "):
+        refuse_keys_given_twice(["run", *words])
+
+
+@pytest.mark.parametrize("text", ["{'t1w': 'a', 'flair': 'a'}", "{'a': {'b': 1}, 'b': 1}", "{t1w: /data/a", "[" * 9999])
+def test_other_words_of_a_command_line_are_left_alone(text):
+    refuse_keys_given_twice(["run", "--sources", text, "--target=" + text, "{"])

@@ -1,4 +1,6 @@
+import ast
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +11,13 @@ from monai.transforms import Compose, NormalizeIntensityd, OneOf, ScaleIntensity
 from scripts.base.output_folder import describe
 from scripts.methods.haca3.fusing import MedianFusion
 from scripts.methods.haca3.triplanar import TriPlanarInferer
+from scripts.metrics.scaling import divide_by_percentile
 from scripts.preprocessing.intensity_scale import ScaleByPercentiled
+
+BUNDLE = Path(__file__).parents[2]
+NAMES = ("MedianFusion", "MedianFusion", "divide_by_percentile")
+# What a measurement or a picture is made of, and no setting.
+RECORDS = {"Comparison", "Crop", "Part", "Row", "Subject"}
 
 
 @dataclass
@@ -25,7 +33,7 @@ def test_an_object_is_its_name_and_the_arguments_it_was_made_with():
     described = describe(inferer)
     # Some of them it keeps in a part of itself.
     assert (described["attention"], described["samples"], described["seed"]) == (True, 4, 7)
-    assert described["fusion"] == {"_target_": "scripts.methods.haca3.fusing.MedianFusion"}
+    assert described["fusion"] == {"_target_": "MedianFusion"}
     assert "maps" not in described
     assert describe(Settings()) == {
         "_target_": "tests.base.test_output_folder.Settings",
@@ -54,3 +62,47 @@ def test_whatever_a_transform_holds_can_be_written_as_json():
         [1, 2],
         3.0,
     ]
+
+
+def made_here(value: int) -> int:
+    return value
+
+
+def test_what_is_of_the_bundle_goes_by_its_bare_name_wherever_it_lies(monkeypatch):
+    ours = {"fusion": MedianFusion(), "kind": MedianFusion, "scaling": divide_by_percentile}
+    before = describe(ours)
+    assert before == {name: {"_target_": kind} for name, kind in zip(ours, NAMES, strict=True)}
+    monkeypatch.setattr(MedianFusion, "__module__", "scripts.elsewhere.fusions")
+    monkeypatch.setattr(divide_by_percentile, "__module__", "scripts.elsewhere.scalings")
+    assert describe(ours) == before
+    # What others make may be named alike.
+    assert describe(made_here) == {"_target_": "tests.base.test_output_folder.made_here"}
+
+
+def named_by_configs() -> set[str]:
+    """Bare names of all that a config makes or hands over, which is what settings of an output are made of."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (BUNDLE / "configs").glob("*.json"))
+    return {path.rpartition(".")[2] for path in re.findall(r"\bscripts(?:\.\w+)+", text)}
+
+
+def defined() -> dict[str, list[str]]:
+    """Modules by the name of the classes and functions that they have."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((BUNDLE / "scripts").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                found.setdefault(node.name, []).append(path.relative_to(BUNDLE).as_posix())
+    return found
+
+
+def test_no_two_parts_of_an_output_are_called_alike():
+    where = defined()
+    named = named_by_configs()
+    assert {"TriPlanarInferer", "NyulMatching", "Haca3Method"} <= named
+    assert {name: where[name] for name in named if len(where.get(name, ())) > 1} == {}
+
+
+def test_classes_that_are_no_plain_records_are_called_by_one_name_in_the_bundle():
+    alike = {name for name, modules in defined().items() if name[0].isupper() and len(modules) > 1}
+    assert alike == RECORDS
+    assert not alike & named_by_configs()

@@ -144,3 +144,57 @@ def test_command_line_from_another_folder(tmp_path):
     )
     assert "ran" not in result.stdout
     assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Path:
+    """A config that declares what the values of an option, and of an argument, may be."""
+    config = {
+        "bundle_root": str(BUNDLE),
+        "share": True,
+        "loss": {"_target_": "torch.nn.SmoothL1Loss", "beta": 0.5},
+        "option_kinds": {"share": "true, false or a number from 0 to 1", "loss#beta": "a number of at least 0"},
+        "run": [GUARD, "$print('ran', @share, @loss.beta)"],
+    }
+    return write(tmp_path / "declared.json", config)
+
+
+@pytest.mark.parametrize(("given", "meant"), [(0.5, 0.5), ("false", False), ("True", True), (1, 1), ("$1 / 4", 0.25)])
+def test_an_option_takes_what_its_declaration_says(declared, given, meant, capsys):
+    run(declared, share=given, **{"loss#beta": 2})
+    assert f"ran {meant} 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [1.5, -0.1, "half", "0.5", [0.5], float("nan")])
+def test_an_option_takes_nothing_else(declared, tmp_path, given):
+    words = f"must be true, false or a number from 0 to 1, got {given!r}"
+    assert refusal(declared, share=given) == f"override key `share` {words}"
+    if given == given:
+        overlay = write(tmp_path / "mine.json", {"share": given})
+        assert refusal([declared, overlay]) == f"key `share` of {overlay} {words}"
+
+
+def test_an_argument_of_a_target_can_be_declared_too(declared):
+    words = "override key `loss#beta` must be a number of at least 0, got -1"
+    assert refusal(declared, **{"loss#beta": -1}) == words
+    assert refusal(declared, **{"loss::beta": -1}) == words.replace("#", "::")
+
+
+def test_a_device_that_is_not_there_is_refused_at_the_start(config_file, tmp_path):
+    content = json.loads(config_file.read_text()) | {"device": "cpu"}
+    content["run"].insert(1, "$print(@device)")
+    file = write(tmp_path / "device.json", content)
+    run(file, device="cpu")
+    assert refusal(file, device="gpu").startswith("`device` must be cpu, cuda, cuda with the number of a GPU, such as")
+
+
+def test_ctrl_c_ends_with_a_line_and_the_code_of_a_shell(tmp_path):
+    interrupt = "$os.kill(os.getpid(), signal.SIGINT) or [number for number in range(10**7)]"
+    config = {"imports": ["$import os", "$import signal"], "bundle_root": str(BUNDLE), "run": [GUARD, interrupt]}
+    file = write(tmp_path / "tiny.json", config)
+    command = [sys.executable, "-m", "monai.bundle", "run", f"--config_file={file}"]
+    result = subprocess.run(command, cwd=BUNDLE, capture_output=True, text=True)
+    assert result.returncode == 130
+    assert "Traceback" not in result.stderr
+    line = "Interrupted: what is finished is kept, the same command again does the rest"
+    assert result.stderr.splitlines()[-1] == line

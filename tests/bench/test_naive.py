@@ -3,7 +3,7 @@ import torch
 from scripts.bench import naive
 from scripts.methods.haca3.fusing import NetworkFusion
 from scripts.methods.haca3.fusion_net import FusionNet
-from scripts.methods.haca3.plane_pass import PlanePass, see
+from scripts.methods.haca3.plane_pass import PlanePass, view_subject
 
 from ..methods.haca3.small import small_haca3_plus, small_subject
 
@@ -15,7 +15,7 @@ def test_naive_way_decodes_what_the_inferer_decodes():
     network, sources = small_haca3_plus(), small_subject()
     sources = sources[sources.flatten(1).any(1)]
     target = torch.tensor([[0.5, -1.0, 0.2, 0.3]]).to(sources)
-    plane = PlanePass(network, see(network, sources), orientation, target)
+    plane = PlanePass(network, view_subject(network, sources), orientation, target)
     plane.process(plane.covered)
     torch.testing.assert_close(naive.decode_plane(sources, network, target, orientation), plane.images[0])
 

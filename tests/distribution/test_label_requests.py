@@ -118,5 +118,7 @@ def test_what_cannot_be_answered_is_refused(visit, tmp_path):
     assert "`model_filename` must be model.pt, got fusion.pt" in refusal(t1w, model_filename="fusion.pt")
     assert "`contrast` must be auto or one of t1w, t2w, pd, flair, got T1" in refusal(t1w, contrast="T1")
     assert "`sources` must be of other contrasts than the image's, t1w" in refusal(t1w, sources={"t1w": str(named)})
-    assert "`target` must be one that a single image can have, got auto" in refusal(t1w, target="auto")
+    assert "`target` must be an image, a code file or a shipped name, since one image has no site; got auto" in refusal(
+        t1w, target="auto"
+    )
     assert "must have been made by the weights of this run, random-0" in refusal(t1w, target="siemens_3t")

@@ -119,7 +119,7 @@ def test_a_method_that_copies_the_reference_wins(result: Path) -> None:
 
 def test_settings_are_recorded(result: Path) -> None:
     settings = json.loads((result / "evaluation.json").read_text())["Settings"]
-    assert settings["scaling"] == {"_target_": "scripts.metrics.scaling.divide_by_percentile"}
+    assert settings["scaling"] == {"_target_": "divide_by_percentile"}
     assert settings["image_metrics"]["ssim"]["radius"] == 2
     assert settings["segmenter"]["threshold"] == 70.0
 
@@ -157,7 +157,7 @@ def test_the_config_runs_in_several_processes(cohort: Path, copies: Path, result
             "output_dir": str(tmp_path / "out"),
             "contrasts": ["t1w"],
             "workers": 2,
-            "segmenter": {"_target_": "tests.harmonize.ball_cohort.ThresholdSegmenter"},
+            "segmenter": {"_target_": "tests.evaluation.ball_cohort.ThresholdSegmenter"},
         }
     )
     config.get_parsed_content("evaluation").run()

@@ -30,7 +30,7 @@ def evaluate(cohort: Path, copies: Path, output: Path, tables: list[str]) -> sub
         "output_dir": str(output),
         "contrasts": ["t1w"],
         "tables": tables,
-        "segmenter": {"_target_": "tests.harmonize.ball_cohort.ThresholdSegmenter"},
+        "segmenter": {"_target_": "tests.evaluation.ball_cohort.ThresholdSegmenter"},
     }
     return torchrun(given)
 

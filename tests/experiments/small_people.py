@@ -14,7 +14,8 @@ from scripts.layers.unet import UNet
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, SourceAttention
 from scripts.methods.haca3.network import Haca3
 from scripts.phantom.scanner import Scanner
-from scripts.training.phantom_slices import PhantomSlices
+from scripts.training.phantom_scans import PhantomScans
+from scripts.training.slices import SliceStream
 
 SHAPE = (8, 10, 8)
 DESIGN = {
@@ -60,11 +61,13 @@ class BoxPhantom:
         return (shown * texture ** (0.5 + scanner.seed % 5 / 2)).astype(np.float32)
 
 
-def people(**options: Any) -> PhantomSlices:
-    small = {"cohort": "box", "field_of_view": 96, "slices_per_orientation": 2, "reference_slices": 4}
-    return PhantomSlices(
-        {"box": {**DESIGN, **options.pop("design", {})}}, **{**small, "phantom": BoxPhantom(), **options}
-    )
+def people(**options: Any) -> PhantomScans:
+    designs = {"box": {**DESIGN, **options.pop("design", {})}}
+    return PhantomScans(designs, **{"cohort": "box", "phantom": BoxPhantom(), **options})
+
+
+def slices(scans: PhantomScans, **options: Any) -> SliceStream:
+    return SliceStream(scans, **{"field_of_view": 96, "slices_per_orientation": 2, "reference_slices": 4, **options})
 
 
 def narrow_haca3_plus(attention: SourceAttention | None = None) -> Haca3:

@@ -11,13 +11,14 @@ from scripts.experiments.artifact_score_table import ScoreRow, artifact_score_ma
 from scripts.methods.haca3.triplets import ArtifactTripletd
 from scripts.metrics.ssim import windowed_ssim
 
-from .small_people import narrow_haca3_plus, people, random_weights
+from .small_people import narrow_haca3_plus, people, random_weights, slices
 
 
 def experiment(folder: Path, samples: int = 7, **options: Any) -> ArtifactScore:
-    network = narrow_haca3_plus()
+    network, scans = narrow_haca3_plus(), people()
     return ArtifactScore(
-        people=people(**options),
+        people=scans,
+        slices=slices(scans, **options),
         network=network,
         weights=random_weights(network),
         output_dir=str(folder),
@@ -40,7 +41,7 @@ def test_samples_are_shared_out_to_people(rows):
 
 
 def test_scores_are_of_the_slice_and_of_the_same_with_its_artifact(rows):
-    samples = {(s["subject"], s["scanner"], s["orientation"], s["slice"]): s for s in people(rounds=1)}
+    samples = {(s["subject"], s["scanner"], s["orientation"], s["slice"]): s for s in slices(people(), rounds=1)}
     for row in rows:
         triplet = ArtifactTripletd()(samples[row.subject, row.scanner, row.orientation, row.slice])
         assert (row.kind, row.contrast) == (triplet["kind"], CONTRASTS[int(triplet["contrast"])])

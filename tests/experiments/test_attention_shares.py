@@ -13,7 +13,7 @@ from scripts.experiments.attention_table import CLEAN, ShareRow, attention_markd
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention
 from scripts.methods.haca3.network import Haca3
 
-from .small_people import narrow_haca3_plus, people, random_weights
+from .small_people import narrow_haca3_plus, people, random_weights, slices
 
 
 class Smoothest(CodeAttention):
@@ -40,8 +40,10 @@ def indifferent() -> Haca3:
 
 
 def experiment(folder: Path, network: Haca3, severities: Any = (0.25, 1.0), **options: Any) -> AttentionShares:
+    scans = people(**{"subjects": 1, **options})
     return AttentionShares(
-        people=people(**{"subjects": 1, "slices_per_orientation": 1, **options}),
+        people=scans,
+        slices=slices(scans, slices_per_orientation=1),
         network=network,
         weights=random_weights(network),
         output_dir=str(folder),
@@ -96,7 +98,7 @@ def test_the_target_is_the_second_visits_image_of_its_contrast(tmp_path):
     visit, other = one.visits(1)
     rows = [row for row in one.measure(1) if row.kind == CLEAN]
     codes = one.network.encode_target(other.volumes[:, None], "t1w")[:, None]
-    cut = one.people.cut(visit)
+    cut = one.slices.prepare(visit)
     images, brain = torch.stack([*cut.images.values()]), torch.stack([*cut.masks.values()])
     with torch.inference_mode():
         keys = one.network.encode_code(images)

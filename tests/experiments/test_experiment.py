@@ -63,7 +63,7 @@ def results(folder: Path) -> list[dict[str, str]]:
 def test_rows_of_everybody_are_written_with_the_table(tmp_path):
     experiment = means(tmp_path)
     assert experiment.run() == (tmp_path / "table.md").read_text() == "Meaningless: random weights.\n\n4 rows\n"
-    scans = [list(person)[1] for person in experiment.people.scans(1, 1)]
+    scans = [list(person)[1] for person in experiment.people.people(1, 1)]
     expected = [
         {"subject": scan.about["subject"], "contrast": contrast, "mean": str(float(scan.volumes[channel].mean()))}
         for scan in scans

@@ -18,10 +18,10 @@ from scripts.experiments.imputation_table import (
     imputation_markdown,
 )
 from scripts.experiments.voxelwise_regression import VoxelwiseRegression
-from scripts.experiments.whole_method import WholeMethod
 from scripts.inferers.harmonization import HarmonizationInferer, Harmonized
 from scripts.methods.haca3.levels import LevelCalibration, with_levels
-from scripts.methods.haca3.tone import ApplyToned, ToneCalibration
+from scripts.methods.haca3.method import Haca3Method
+from scripts.methods.haca3.tone import ToneCalibration
 from scripts.metrics.image import psnr
 
 from .small_people import narrow_haca3_plus, people, random_weights
@@ -45,7 +45,7 @@ def experiment(folder: Path, **options: Any) -> Imputation:
         network=network,
         weights=random_weights(network),
         output_dir=str(folder),
-        method=WholeMethod(network, Remembering(), ToneCalibration(), LevelCalibration(), ApplyToned()),
+        method=Haca3Method("haca3plus", network, Remembering(), ToneCalibration(), LevelCalibration()),
         metrics={"psnr": psnr},
     )
 

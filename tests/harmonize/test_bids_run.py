@@ -32,7 +32,7 @@ def test_a_chosen_person_is_harmonized_to_a_site_of_the_whole_cohort(study, tmp_
     sidecar = json.loads(image.with_name("sub-02_desc-meaningless_T1w.json").read_text())
     assert sidecar["SourceImages"]["t1w"]["file"] == "sub-02_ce-gad_T1w.nii.gz"
     assert sidecar["Target"]["origin"] == "mean of 2 images of site site 1"
-    assert read_target_code(output / "target-site1_T1w.json").theta == tuple(sidecar["Target"]["theta"])
+    assert read_target_code(output / "target-site1_T1w.json").numbers["theta"] == sidecar["Target"]["theta"]
 
 
 def test_images_after_a_contrast_agent_are_not_used_unless_asked_for(study, tmp_path):

@@ -19,12 +19,16 @@ from scripts.base.folder_lock import hold_part
 from scripts.harmonize.harmonizer import Harmonizer
 from scripts.harmonize.model_weights import ModelWeights
 from scripts.harmonize.outputs import Outputs
+from scripts.harmonize.site_targets import SiteTargets
 from scripts.harmonize.subjects import Subject, SubjectDataset, first
 from scripts.harmonize.targets import TargetPreparation
 from scripts.inferers.harmonization import VolumeInferer
 from scripts.jobs.jobs import Job
-from scripts.jobs.targets import TargetSpec
+from scripts.jobs.targets import StoredCode, TargetSpec
+from scripts.methods.classical.method import ClassicalMethod
 from scripts.methods.classical.none import NoHarmonization
+from scripts.preprocessing.intensity_scale import ScaleByPercentiled
+from scripts.preprocessing.restore_scale import RestoreScaled
 
 from .bids_study import contents, status, write_study, write_target
 
@@ -49,18 +53,15 @@ def make_jobs(folder: Path, people: int) -> list[Job]:
 
 
 def harmonizer(jobs: list[Job], output: Path, **changes: Any) -> Harmonizer:
-    transform, network, weights = Compose([Reading()]), NoHarmonization(), ModelWeights()
+    transform, inferer = Compose([Reading(), *changes.pop("steps", [])]), changes.pop("inferer", VolumeInferer())
+    method = ClassicalMethod("none", NoHarmonization(), inferer)
     dataset = SubjectDataset(jobs, transform)
     loader = ThreadDataLoader(dataset, batch_size=1, num_workers=0, collate_fn=first)
     parts: dict[str, Any] = {
         "device": "cpu",
         "val_data_loader": loader,
-        "network": network,
-        "inferer": VolumeInferer(),
-        "targets": TargetPreparation(network, transform, weights),
-        "outputs": Outputs(output),
-        "weights": weights,
-        "bundle_version": "1",
+        "targets": TargetPreparation(method, transform, ModelWeights()),
+        "outputs": Outputs(output, bundle_version="1"),
         "postprocessing": Compose([]),
     }
     return Harmonizer(**(parts | changes))
@@ -82,6 +83,44 @@ def test_what_an_earlier_run_left_is_recognised_before_any_image_is_decoded(tmp_
     with pytest.raises(InputError, match="1 of 2 subjects could not be harmonized:\nsub-02: .* is empty"):
         harmonizer(jobs, tmp_path / "out").run()
     assert status(tmp_path / "out")["sub-01"] == ["done", ""]
+
+
+def test_modules_that_are_moved_or_renamed_leave_outputs_current(tmp_path, monkeypatch):
+    jobs = make_jobs(tmp_path, people=2)
+
+    def run(upper: float = 5.0) -> int:
+        """How many images are computed."""
+        Reading.count = 0
+        steps, back = [ScaleByPercentiled(percentile=99.999, upper=upper)], Compose([RestoreScaled(["pred"])])
+        harmonizer(jobs, tmp_path / "out", steps=steps, postprocessing=back).run()
+        return Reading.count
+
+    # Both sources, and the target once.
+    assert run() == 3
+    before = contents(tmp_path / "out")
+    for number, part in enumerate((NoHarmonization, ClassicalMethod, VolumeInferer, ScaleByPercentiled, RestoreScaled)):
+        monkeypatch.setattr(part, "__module__", f"scripts.elsewhere.module_{number}")
+    assert run() == 0
+    assert contents(tmp_path / "out") == before
+    assert run(upper=4.0) == 3
+
+
+def test_a_code_that_the_method_does_not_take_ends_the_run_before_any_work(tmp_path):
+    jobs, code = make_jobs(tmp_path, people=2), StoredCode("t1w", {"theta": [0.0]}, name="mine")
+    jobs[1] = replace(jobs[1], targets={"t1w": code})
+    Reading.count = 0
+    with pytest.raises(InputError, match="^the target of none must be an image, got the code mine$"):
+        harmonizer(jobs, tmp_path / "out").run()
+    assert Reading.count == 0 and not (tmp_path / "out").exists()
+
+
+def test_codes_of_people_who_are_not_in_the_run_stop_nobody(tmp_path):
+    jobs = make_jobs(tmp_path, people=2)
+    others = [replace(jobs[1], targets={"t1w": StoredCode("t1w", {"theta": [0.0]}, name="mine")})]
+    one = harmonizer(jobs[:1], tmp_path / "out")
+    one.sites = SiteTargets([*jobs[:1], *others], one.targets, tmp_path / "out")
+    one.run()
+    assert status(tmp_path / "out") == {"sub-01": ["done", ""]}
 
 
 def test_a_choice_among_images_is_recorded(tmp_path):

@@ -27,6 +27,7 @@ from scripts.images.volumes import read_volume, write_volume
 from scripts.inferers.harmonization import VolumeInferer
 from scripts.jobs.jobs import jobs_from_cohort
 from scripts.methods.classical.mean_std import MeanStdMatching
+from scripts.methods.classical.method import ClassicalMethod
 from scripts.methods.classical.none import NoHarmonization
 
 BUNDLE = Path(__file__).parents[2]
@@ -59,18 +60,15 @@ def cohort(tmp_path: Path) -> Path:
 
 def harmonizer(cohort: Path, output: str = "harmonized", **changes: Any) -> Harmonizer:
     chosen = {key: changes.pop(key) for key in ("contrasts", "runs") if key in changes}
-    network, transform = changes.pop("network", MeanStdMatching()), changes.pop("preprocessing", Compose([]))
-    weights = ModelWeights()
+    transform = changes.pop("preprocessing", Compose([]))
+    network, inferer = changes.pop("network", MeanStdMatching()), changes.pop("inferer", VolumeInferer())
+    method = ClassicalMethod("mean_std", network, inferer)
     subjects = SubjectDataset(jobs_from_cohort(str(cohort), **chosen), transform)
     parts: dict[str, Any] = {
         "device": "cpu",
         "val_data_loader": DataLoader(subjects, batch_size=1, collate_fn=first),
-        "network": network,
-        "inferer": VolumeInferer(),
-        "targets": TargetPreparation(network, transform, weights),
-        "outputs": Outputs(cohort.parent / output),
-        "weights": weights,
-        "bundle_version": "9.8.7",
+        "targets": TargetPreparation(method, transform, ModelWeights()),
+        "outputs": Outputs(cohort.parent / output, bundle_version="9.8.7"),
         "postprocessing": Compose([]),
     }
     return Harmonizer(**(parts | changes))
@@ -111,7 +109,8 @@ def test_folder_and_sidecar_say_where_an_image_comes_from(cohort):
     name = "sub-01/ses-02/anat/sub-01_ses-02_run-1_desc-harmonized_FLAIR.json"
     sidecar = json.loads((output / name).read_text())
     method = sidecar["Method"]
-    assert method["network_def"] == {"_target_": "scripts.methods.classical.mean_std.MeanStdMatching"}
+    assert method["network_def"] == {"_target_": "MeanStdMatching"}
+    assert (method["name"], method["inferer"]) == ("mean_std", {"_target_": "VolumeInferer"})
     assert method["preprocessing"][0]["scaler"]["factor"] == 0.5
     assert method["postprocessing"] == []
     assert method["weights"] == {}

@@ -132,8 +132,8 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
     sidecar = json.loads((anat / "sub-01_ses-02_desc-meaningless_FLAIR.json").read_text())
     method, found = sidecar["Method"], sidecar["Found"]
     assert method["inferer"] == {
-        "_target_": "scripts.methods.haca3.triplanar.TriPlanarInferer",
-        "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
+        "_target_": "TriPlanarInferer",
+        "fusion": {"_target_": "MedianFusion"},
         "precision": "fp32",
         "compiled": False,
         "batch_size": 1,
@@ -186,7 +186,7 @@ def test_encoding_writes_codes_and_a_table(code, weights):
         "sub-site3_desc-encoded_features.tsv",
     ]
     content = json.loads(code.read_text())
-    assert (content["contrast"], content["origin"]) == ("t1w", "site-3_T1w.nii.gz")
+    assert (content["contrast"], content["method"], content["origin"]) == ("t1w", "haca3", "site-3_T1w.nii.gz")
     assert (len(content["theta"]), len(content["eta"])) == (2, 2)
     # Gain 40 times the third part of the ball that is brightest, between 2.3 and 2.5.
     assert content["scale"] == pytest.approx(2.4 * 40, rel=0.05)
@@ -291,7 +291,7 @@ def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
         (sidecar,) = output.rglob("*_T1w.json")
         found.append(json.loads(sidecar.read_text())["Found"].get("sources_without_skull"))
     assert found == [["t1w"], None]
-    words = "sub-01_ses-02: flair shows the head and t1w the brain alone; outside the brain only the former can be used"
+    words = "sub-01_ses-02: flair shows the head and t1w the brain alone; the latter add nothing outside the brain"
     assert "".join(capfd.readouterr()).count(words) == 1
 
 

@@ -8,7 +8,7 @@ import torch
 
 from scripts.base.errors import InputError, find_cause
 from scripts.base.text_files import write_json
-from scripts.jobs.targets import read_named_targets, read_target_code
+from scripts.jobs.targets import StoredCode, read_named_targets, read_target_code
 
 from .tiny_subjects import harmonize, write_ball
 
@@ -33,12 +33,17 @@ def named(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models / "targets.json"
 
 
+def numbers(code: StoredCode) -> list[float]:
+    return [*code.numbers["theta"], *code.numbers["eta"]]
+
+
 def test_scanners_are_named(named):
     targets = read_named_targets(named)
     assert {name: list(codes) for name, codes in targets.items()} == {"siemens": ["t1w"], "ge": ["t1w"]}
     code = targets["ge"]["t1w"]
     assert (code.origin, code.weights) == ("mean of 2 images", "random-0")
-    assert len(code.levels or ()) == 5
+    assert code.method == "haca3"
+    assert len(code.numbers["levels"] or ()) == 5
     assert code.head is False
     # One is three times as bright as the other.
     assert targets["siemens"]["t1w"].scale == pytest.approx(3 * code.scale, rel=1e-3)
@@ -50,10 +55,10 @@ def test_a_code_is_the_mean_over_people(named, cohort, tmp_path):
     for number, image in enumerate(images):
         output = harmonize(tmp_path / f"{number}", "encode.json", sources={"t1w": str(image)})
         each.append(read_target_code(next(output.rglob("*code_T1w.json"))))
-    mean = torch.tensor([code.theta + code.eta for code in each]).mean(0)
+    mean = torch.tensor([numbers(code) for code in each]).mean(0)
     found = read_named_targets(named)["siemens"]["t1w"]
-    torch.testing.assert_close(torch.tensor(found.theta + found.eta), mean)
-    assert not torch.allclose(torch.tensor(each[0].theta), torch.tensor(each[1].theta))
+    torch.testing.assert_close(torch.tensor(numbers(found)), mean)
+    assert not torch.allclose(*(torch.tensor(code.numbers["theta"]) for code in each))
 
 
 def test_names_of_the_same_weights_stay(named, cohort, tmp_path):
@@ -69,4 +74,13 @@ def test_a_cohort_must_be_given(tmp_path):
     with pytest.raises(RuntimeError) as caught:
         harmonize(tmp_path, "name_targets.json", models_dir=str(tmp_path))
     assert "`dataset_dir` must be the folder of a cohort" in str(find_cause(caught.value, InputError))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_method_whose_codes_are_not_kept_is_refused(cohort, tmp_path):
+    given = {"dataset_dir": str(cohort), "models_dir": str(tmp_path)}
+    with pytest.raises(RuntimeError) as caught:
+        harmonize(tmp_path, "method_none.json", "name_targets.json", **given)
+    words = "named targets need a method whose codes can be kept, as HACA3's; this is none"
+    assert str(find_cause(caught.value, InputError)) == words
     assert not list(tmp_path.iterdir())

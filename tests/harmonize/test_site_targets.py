@@ -7,31 +7,38 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from monai.transforms import Compose
 
 from scripts.base.errors import InputError
 from scripts.harmonize.model_weights import ModelWeights
 from scripts.harmonize.site_targets import SiteTargets
-from scripts.harmonize.targets import PreparedTarget, TargetPreparation, mean_code
+from scripts.harmonize.targets import TargetPreparation
+from scripts.inferers.harmonization import VolumeInferer
 from scripts.jobs.jobs import Job
-from scripts.jobs.targets import SiteTarget, TargetCode, read_target_code
+from scripts.jobs.targets import SiteTarget, StoredCode, read_target_code
+from scripts.methods.base import Method
+from scripts.methods.classical.method import ClassicalMethod
 from scripts.methods.classical.nyul import NyulMatching
+from scripts.methods.haca3.fusing import MedianFusion
 from scripts.methods.haca3.levels import LevelCalibration
+from scripts.methods.haca3.method import Haca3Method
+from scripts.methods.haca3.tone import ToneCalibration
+from scripts.methods.haca3.triplanar import TriPlanarInferer
 from scripts.preprocessing.intensity_scale import ScaleByPercentiled
 
 from .tiny_subjects import narrow_network, write_ball
 
 
-def prepared(*code: float, scale: float | None = None) -> PreparedTarget:
-    return PreparedTarget("t1w", torch.tensor([code], dtype=torch.float32), scale, {})
+def haca3(**options: Any) -> Haca3Method:
+    return Haca3Method("haca3plus", narrow_network(), TriPlanarInferer(MedianFusion()), **options)
 
 
-def test_a_mean_code_is_the_mean_of_codes_and_of_known_scales():
-    targets = [prepared(1, 2, 3, 4, scale=100), prepared(2, 4, 5, 8, scale=300), prepared(0, 0, 1, 0)]
-    assert mean_code(targets, 2, "three", "w", "site:A") == TargetCode(
-        "t1w", (1, 2), (3, 4), scale=200, origin="three", weights="w", name="site:A"
-    )
+def nyul() -> ClassicalMethod:
+    return ClassicalMethod("nyul", NyulMatching(), VolumeInferer())
+
+
+def numbers(stored: StoredCode) -> list[float]:
+    return [*stored.numbers["theta"], *stored.numbers["eta"]]
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +64,11 @@ def cohort(folder: Path, target: str | None) -> list[Job]:
 
 
 def site_targets(jobs: Sequence[Job], folder: Path, **changes: Any) -> SiteTargets:
-    network = changes.pop("network", narrow_network())
-    weights = ModelWeights([network] if isinstance(network, torch.nn.Module) else [], random=True)
+    method: Method = changes.pop("method", None) or haca3()
+    weights = ModelWeights([method.network] if method.can.stored_codes else [], random=True)
     weights.load()
-    preparation = TargetPreparation(network, Compose([ScaleByPercentiled(percentile=99.999)]), weights)
-    return SiteTargets(
-        jobs, **{"network": network, "preparation": preparation, "folder": folder, "fewest_images": 2, **changes}
-    )
+    preparation = TargetPreparation(method, Compose([ScaleByPercentiled(percentile=99.999)]), weights)
+    return SiteTargets(jobs, **{"preparation": preparation, "folder": folder, "fewest_images": 2, **changes})
 
 
 def test_the_steadiest_site_is_the_target_of_all(images, out, caplog):
@@ -71,16 +76,18 @@ def test_the_steadiest_site_is_the_target_of_all(images, out, caplog):
     jobs = cohort(images, None)
     sites = site_targets(jobs, out)
     one, two = (job.targets["t1w"] for job in sites.resolve(jobs[1:3]))
-    assert isinstance(one, TargetCode) and one == two
+    assert isinstance(one, StoredCode) and one == two
     alone = sites.preparation(images / "a1.nii.gz", "t1w")
-    np.testing.assert_allclose([*one.theta, *one.eta], alone.code[0].tolist(), rtol=1e-6)
-    assert one.scale == pytest.approx(alone.scale)
-    assert (one.name, one.origin, one.weights) == ("site:A", "mean of 2 images of site A", "random-0")
+    np.testing.assert_allclose(numbers(one), [*alone.code.theta, *alone.code.eta], rtol=1e-6)
+    assert one.scale == pytest.approx(alone.code.scale)
+    assert (one.name, one.origin, one.weights, one.method) == (
+        *("site:A", "mean of 2 images of site A", "random-0", "haca3"),
+    )
     stored = read_target_code(out / "target-A_T1w.json")
-    assert (stored.theta, stored.eta, stored.scale) == (one.theta, one.eta, one.scale)
+    assert (numbers(stored), stored.scale, stored.method) == (numbers(one), one.scale, "haca3")
     said = "\n".join(caplog.messages)
-    assert "site A: images {'t1w': 2}, variability of theta 0.0" in said
-    assert "site C: images {'t1w': 1}, variability of theta not taken" in said
+    assert "site A: images {'t1w': 2}, variability of codes 0.0" in said
+    assert "site C: images {'t1w': 1}, variability of codes not taken" in said
     assert said.endswith("the target of t1w is the mean of 2 images of site A")
 
 
@@ -88,17 +95,17 @@ def test_a_named_site_is_the_target_and_people_who_are_not_in_the_run_count_too(
     jobs = cohort(images, "B")
     sites = site_targets(jobs, out)
     (job,) = sites.resolve(jobs[:1])
-    codes = [sites.preparation(images / f"{name}.nii.gz", "t1w").code[0].numpy() for name in ("b1", "b2")]
+    codes = [sites.preparation(images / f"{name}.nii.gz", "t1w").code for name in ("b1", "b2")]
     target = job.targets["t1w"]
-    assert isinstance(target, TargetCode)
-    np.testing.assert_allclose([*target.theta, *target.eta], np.mean(codes, axis=0), rtol=1e-5)
+    assert isinstance(target, StoredCode)
+    np.testing.assert_allclose(numbers(target), np.mean([[*c.theta, *c.eta] for c in codes], axis=0), rtol=1e-5)
 
 
 def test_what_cannot_be_read_is_left_out(images, out, tmp_path, caplog):
     jobs = cohort(images, "B")
     jobs[3].sources["t1w"] = tmp_path / "absent.nii.gz"
     (job,) = site_targets(jobs, out).resolve(jobs[:1])
-    assert isinstance(job.targets["t1w"], TargetCode)
+    assert isinstance(job.targets["t1w"], StoredCode)
     assert job.targets["t1w"].origin == "mean of 1 images of site B"
     words = f"site B is judged without sub-b2: image file {tmp_path / 'absent.nii.gz'} does not exist"
     assert words in caplog.messages
@@ -117,7 +124,7 @@ def test_what_cannot_be_read_is_left_out(images, out, tmp_path, caplog):
             {"fewest_images": 3},
             "target `auto` needs a site with at least 3 people who have each of t1w; sites are A, B, C",
         ),
-        ("A", {"network": NyulMatching()}, "a site as the target needs a method with codes, .* is NyulMatching"),
+        ("A", {"method": nyul()}, "a site as the target needs a method whose codes have a mean, .* this is nyul"),
     ],
 )
 def test_a_site_that_cannot_be_the_target_is_refused(images, out, target, changes, words):
@@ -133,7 +140,7 @@ def test_a_site_of_one_image_cannot_be_the_steadiest(images, out):
 
 def test_jobs_with_other_targets_stay_as_they_are(images, out):
     jobs = [Job("sub-1", None, None, {}, {"t1w": images / "a1.nii.gz"})]
-    assert site_targets(jobs, out, network=NyulMatching()).resolve(jobs) == jobs
+    assert site_targets(jobs, out, method=nyul()).resolve(jobs) == jobs
 
 
 @pytest.mark.parametrize(("contrast", "levels"), [("flair", 5), ("t1w", None)])
@@ -144,8 +151,21 @@ def test_a_site_has_levels_of_a_contrast_that_somebody_lacks(tmp_path, out, cont
         jobs.append(Job(f"sub-{name}", None, None, files, {contrast: SiteTarget("A")}, "A"))
     lacking = write_ball(tmp_path / "p3_T1w.nii.gz", 1)
     jobs.append(Job("sub-p3", None, None, {"t1w": lacking}, {contrast: SiteTarget("A")}, "B"))
-    sites = site_targets(jobs, out)
-    sites.preparation.levels = LevelCalibration()
+    sites = site_targets(jobs, out, method=haca3(levels=LevelCalibration()))
     target = sites.resolve(jobs[2:])[0].targets[contrast]
-    assert isinstance(target, TargetCode)
-    assert (target.levels and len(target.levels)) == levels
+    assert isinstance(target, StoredCode)
+    found = target.numbers["levels"]
+    assert (found and len(found)) == levels
+
+
+def test_the_method_takes_the_code_of_a_site_with_its_curve(images, out):
+    jobs = cohort(images, "A")
+    method = haca3(tone=ToneCalibration())
+    # Else nothing but black comes out, which has no curve.
+    sites = site_targets(jobs, out, method=method)
+    method.network.decoder.head.bias.data += 1
+    (job,) = sites.resolve(jobs[:1])
+    stored = job.targets["t1w"]
+    assert isinstance(stored, StoredCode)
+    code, read = (method.read_code(each) for each in (stored, read_target_code(out / "target-A_T1w.json")))
+    assert code.tone is not None and (code.tone, code.theta, code.eta) == (read.tone, read.theta, read.eta)

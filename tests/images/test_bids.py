@@ -38,7 +38,7 @@ def test_images_of_subjects_with_and_without_sessions_are_found(tmp_path):
 def test_an_image_whose_name_belongs_elsewhere_is_not_used_and_said_to_be(tmp_path, caplog, name):
     path = touch(tmp_path / "sub-01" / "anat" / name)
     assert read_bids(tmp_path) == []
-    assert caplog.messages == [f"{path} is not used: in this place it is no name of a BIDS image"]
+    assert caplog.messages == [f"{path} is not used: BIDS has no image of this name in this folder"]
 
 
 def test_folders_with_spaces_and_links_to_elsewhere_are_read(tmp_path):
@@ -73,9 +73,17 @@ def test_a_broken_sidecar_is_said_to_be_and_counts_as_none(tmp_path, caplog):
         touch(tmp_path / subject / "anat" / f"{subject}_T1w.json", content)
     assert [image.sidecar for image in read_bids(tmp_path)] == [None, None]
     first, second = caplog.messages
-    anat = "anat/sub-0{0}_T1w.json is not used, since it"
-    assert f"sub-01/{anat.format(1)} cannot be read: Expecting value" in first
-    assert f"sub-02/{anat.format(2)} must hold an object: it holds [1]" in second
+    assert "sub-01/anat/sub-01_T1w.json must be a readable JSON file: Expecting value" in first
+    assert "sub-02/anat/sub-02_T1w.json is not used, since it must hold an object: it holds [1]" in second
+
+
+@pytest.mark.parametrize("depth", [101, 900, 100_000])
+def test_a_sidecar_that_is_nested_without_end_counts_as_none(tmp_path, caplog, depth):
+    touch(tmp_path / "sub-01/anat/sub-01_T1w.nii.gz")
+    sidecar = touch(tmp_path / "sub-01/anat/sub-01_T1w.json", '{"StationName": ' + "[" * depth + "]" * depth + "}")
+    assert [image.sidecar for image in read_bids(tmp_path)] == [None]
+    (message,) = caplog.messages
+    assert message.startswith(f"sidecar {sidecar} must be a readable JSON file: it is nested ")
 
 
 def test_the_site_is_the_first_field_that_says_something(tmp_path):
@@ -85,6 +93,14 @@ def test_the_site_is_the_first_field_that_says_something(tmp_path):
     assert image.first_of(["InstitutionName", "StationName", "Manufacturer"]) == "MR 2"
     assert image.first_of(["Manufacturer"]) == "N"
     assert image.first_of(["DeviceSerialNumber"]) is None
+
+
+def test_a_site_is_a_text_or_a_number_that_can_be_written(tmp_path):
+    touch(tmp_path / "sub-01/anat/sub-01_T1w.nii.gz")
+    touch(tmp_path / "T1w.json", {"InstitutionName": ["Oslo"], "StationName": "Oslo\ud800", "Manufacturer": 3})
+    (image,) = read_bids(tmp_path)
+    assert image.first_of(["InstitutionName", "StationName"]) == "Oslo?"
+    assert image.first_of(["Manufacturer"]) == "3"
 
 
 def test_participants_have_what_the_column_says(tmp_path, caplog):

@@ -1,4 +1,8 @@
-from scripts.images.siblings import siblings
+from pathlib import Path
+
+import pytest
+
+from scripts.images.siblings import contrast_of_name, siblings
 
 
 def test_siblings_differ_in_nothing_but_the_suffix(tmp_path):
@@ -16,3 +20,19 @@ def test_a_table_may_say_which_suffixes_count(tmp_path):
     table = {"T1w": "t1w", "inplaneT2": "t2w", "ce_T1w": None}
     assert siblings(tmp_path / "a_T1w.nii", table) == {"t2w": tmp_path / "a_inplaneT2.nii"}
     assert siblings(tmp_path / "a_T1w.nii") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "contrast"),
+    [
+        ("sub-01_T1w.nii.gz", "t1w"),
+        ("x_t1w.nii.gz", "t1w"),
+        ("X_FLAIR.NII", "flair"),
+        ("pdw.nii", "pd"),
+        ("FLAIR_to_T1w.nii.gz", None),
+        ("x.nii.gz", None),
+        ("x_T1w_mask.nii.gz", None),
+    ],
+)
+def test_the_contrast_of_a_name_is_its_suffix_in_any_case(name, contrast):
+    assert contrast_of_name(Path(name)) == contrast

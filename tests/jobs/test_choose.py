@@ -57,7 +57,7 @@ def test_named_targets_are_known_to_every_way(folder):
         {"bids_dir": str(folder / "bids")},
     ):
         job = choose_jobs(**way, target="site_3", named_targets=folder / "targets.json")[0]
-        assert job.targets["t1w"].theta == (0, 1)
+        assert job.targets["t1w"].numbers == {"theta": [0, 1], "eta": [2, 3]}
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from scripts.base.errors import InputError
 from scripts.jobs.from_file import jobs_from_file
 from scripts.jobs.jobs import Job
-from scripts.jobs.targets import SiteTarget, TargetCode, write_target_code
+from scripts.jobs.targets import SiteTarget, StoredCode, write_target_code
 
 NAMED = {
-    "clean": {"t1w": TargetCode("t1w", (0.0, 0.0), (0.0, 0.0)), "pd": TargetCode("pd", (1.0, 1.0), (0.0, 0.0))},
+    "clean": {"t1w": StoredCode("t1w", {"theta": [0.0]}), "pd": StoredCode("pd", {"theta": [1.0]})},
 }
 CLEAN = NAMED["clean"]["t1w"]
 
@@ -88,10 +88,10 @@ def test_a_rows_target_stands_before_the_default_of_its_contrast(tmp_path):
 
 
 def test_a_code_file_is_found_beside_the_table(tmp_path):
-    write_target_code(tmp_path / "code.json", CLEAN)
+    write_target_code(tmp_path / "code.json", CLEAN.to_json())
     (job,) = read(write(tmp_path, "subject,pd,target_t1w\n1,a.nii,code.json\n"))
     target = job.targets["t1w"]
-    assert isinstance(target, TargetCode) and target.name == "code.json"
+    assert isinstance(target, StoredCode) and target.name == "code.json"
 
 
 @pytest.mark.parametrize("key", [None, "testing"])

@@ -9,9 +9,9 @@ from scripts.base.errors import InputError
 from scripts.base.text_files import write_json
 from scripts.images.volumes import write_volume
 from scripts.jobs.jobs import Job, jobs_from_cohort, subject_job
-from scripts.jobs.targets import TargetCode
+from scripts.jobs.targets import StoredCode
 
-NAMED = {"clean": {"t1w": TargetCode("t1w", (0.0, 0.0), (0.0, 0.0), name="clean")}}
+NAMED = {"clean": {"t1w": StoredCode("t1w", {"theta": [0.0, 0.0], "eta": [0.0, 0.0]}, name="clean")}}
 
 
 def job(first: str = "sub-01_T1w.nii.gz", **changes: Any) -> Job:
@@ -58,6 +58,12 @@ def test_labels_come_from_the_command_line_or_the_first_source(first, labels, na
         ({"session": 2}, "`session` must be text, got 2; put what you wrote in quotes"),
         ({"subject": "a_b"}, "`subject` must be letters and digits, as BIDS labels are, got `a_b`"),
         ({"subject": "../01"}, "`subject` must be letters and digits, as BIDS labels are, got `../01`"),
+        (
+            {"subject": "a" * 260},
+            "`subject` must have at most 60 letters and digits, since it is in the names of files",
+        ),
+        ({"first": "a" * 100 + ".nii.gz"}, "`subject` must have at most 60 letters and digits, since it is in"),
+        ({"first": "sub-1_ses-" + "b" * 100 + "_T1w.nii.gz"}, "`session` must have at most 60 letters and digits"),
         ({"session": "ses-"}, "`session` must be letters and digits, as BIDS labels are, got ``"),
         ({"first": "___.nii.gz"}, "`subject` must be given, since the file name `___` has no letters or digits"),
         ({"sources": {"t1w": 3}}, "`sources t1w` must be text, got 3; put what you wrote in quotes"),

@@ -23,8 +23,8 @@ def test_what_a_subject_lacks_is_no_target_unless_it_is_to_be_imputed(caplog):
     assert part.sources == JOBS[1].sources
     assert part.targets == {"t1w": Path("target_t1w.nii.gz")}
     assert caplog.messages == [
-        "not harmonized in t1w, for lack of it: sub-03",
-        "not harmonized in flair, for lack of it: sub-02, sub-03",
+        "not harmonized in t1w, because they have no such image: sub-03",
+        "not harmonized in flair, because they have no such image: sub-02, sub-03",
     ]
     assert choose_own_contrasts(JOBS, impute=True) == JOBS
 
@@ -32,7 +32,9 @@ def test_what_a_subject_lacks_is_no_target_unless_it_is_to_be_imputed(caplog):
 def test_few_of_many_who_lack_a_contrast_are_named(caplog):
     jobs = [job(f"sub-{number}", "t1w") for number in range(5)]
     choose_own_contrasts(jobs, impute=False)
-    assert caplog.messages == ["not harmonized in flair, for lack of it: sub-0, sub-1, sub-2 and 2 more"]
+    assert caplog.messages == [
+        "not harmonized in flair, because they have no such image: sub-0, sub-1, sub-2 and 2 more"
+    ]
 
 
 def test_jobs_that_have_no_targets_anyway_are_kept():
@@ -43,8 +45,8 @@ def test_jobs_that_have_no_targets_anyway_are_kept():
 
 def test_targets_that_nobody_has_are_refused():
     words = (
-        "some image must have the contrast of a target where `impute_contrasts` is false, as by classical methods;"
-        " targets are flair, t1w, images are all pd, t2w"
+        "no image has the contrast of a target, and none may be imputed (`impute_contrasts` is false, or the method"
+        " cannot); targets are flair, t1w, images are pd, t2w"
     )
     with pytest.raises(InputError) as caught:
         choose_own_contrasts([job("sub-01", "pd"), job("sub-02", "t2w")], impute=False)

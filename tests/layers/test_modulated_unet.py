@@ -7,11 +7,11 @@ from scripts.layers.unet import UNet
 
 def decoder() -> ModulatedUNet:
     torch.manual_seed(0)
-    return ModulatedUNet(anatomy=1, theta=2, base=4, levels=2)
+    return ModulatedUNet(anatomy=1, code=2, base=4, levels=2)
 
 
-def with_code(anatomy: Tensor, theta: tuple[float, float]) -> Tensor:
-    maps = torch.tensor(theta).view(1, 2, 1, 1).expand(len(anatomy), -1, *anatomy.shape[2:])
+def with_code(anatomy: Tensor, code: tuple[float, float]) -> Tensor:
+    maps = torch.tensor(code).view(1, 2, 1, 1).expand(len(anatomy), -1, *anatomy.shape[2:])
     return torch.cat([anatomy, maps], dim=1)
 
 
@@ -26,7 +26,7 @@ def test_code_reaches_every_pixel_where_hacas_decoder_sees_it_at_the_border():
     reached = []
     with torch.no_grad():
         for network in (decoder(), UNet(3, 1, 4)):
-            images = [network(with_code(anatomy, theta))[..., center, center] for theta in ((0.0, 0.0), (0.2, -0.3))]
+            images = [network(with_code(anatomy, code))[..., center, center] for code in ((0.0, 0.0), (0.2, -0.3))]
             # What a code changes, as a share of what the image holds.
             reached.append(((images[1] - images[0]).std() + (images[1] - images[0]).mean().abs()) / images[0].std())
     assert reached[0] > 3 * reached[1]

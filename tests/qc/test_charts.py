@@ -41,6 +41,6 @@ def test_groups_have_a_color_each_and_a_new_shape_when_colors_run_out():
 
 def test_points_carry_their_names():
     points = [Point(0.0, 1.0, "site <1>", "sub-01 & more"), Point(1.0, 0.0, "b", "sub-02")]
-    chart = scatter_chart(points, ["site <1>", "b"], "theta 1", "theta 2", "codes", ((0, 1), (0, 1)))
+    chart = scatter_chart(points, ["site <1>", "b"], "code 1", "code 2", "codes", ((0, 1), (0, 1)))
     titles = [title.text for title in ElementTree.fromstring(chart).iter("{http://www.w3.org/2000/svg}title")]
     assert titles == ["codes", "sub-01 & more", "sub-02"]

@@ -30,9 +30,9 @@ def two_sites(people: int) -> list[Summary]:
             f"site {n % 2}",
             probe={"before": features(n, n % 2), "after": features(n, 0)},
             codes={
-                "before": {"theta": [float(n % 2), 0.0], "eta": [0.0, 0.0]},
-                "after": {"theta": [0.5, 0.01 * n], "eta": [0.0, 0.0]},
-                "target": {"theta": [0.5, 0.0], "eta": [0.0, 0.0]},
+                "before": {"appearance": [float(n % 2), 0.0], "artifacts": [0.0, 0.0]},
+                "after": {"appearance": [0.5, 0.01 * n], "artifacts": [0.0, 0.0]},
+                "target": {"appearance": [0.5, 0.0], "artifacts": [0.0, 0.0]},
             },
         )
         for n in range(people)

@@ -195,9 +195,9 @@ def test_artifact_scores_of_weights_that_are_not_random_are_judged(judged):
         for number in (source["severity"], USUAL[name]):
             assert f'<td class="number">{number:.2f}</td>' in page
     # What the network reads of the target is where distances are measured from.
-    theta = {when: np.array(code["theta"]) for when, code in summary["codes"].items()}
-    assert set(theta) == {"before", "after", "target"}
-    distance = float(np.linalg.norm(theta["before"] - theta["target"]))
+    codes = {when: np.array(code["appearance"]) for when, code in summary["codes"].items()}
+    assert set(codes) == {"before", "after", "target"}
+    distance = float(np.linalg.norm(codes["before"] - codes["target"]))
     assert summary["values"]["contrast_before"] == pytest.approx(distance, rel=1e-5)
 
 

@@ -105,16 +105,14 @@ def test_rigid_takes_all_for_raw():
 
 def test_where_the_first_does_not_fit_the_template_the_next_is_tried():
     align, played = alignment({"t1w": 1.05})
-    with pytest.raises(InputError, match="image t1w must agree with t2w by at least 1.2"):
+    with pytest.raises(InputError, match="image t1w could not be registered to t2w: the score must be at least 1.2"):
         align(images("t1w", "t2w"))
     assert [call[:2] for call in played.calls] == [("template", "t1w"), ("template", "t2w"), ("t2w", "t1w")]
 
 
 def test_the_best_of_those_that_do_not_fit_is_named():
     align, _ = alignment({"t1w": 1.02, "t2w": 1.04, "flair": 1.03})
-    words = (
-        "image t2w must agree with the MNI152 template by at least 1.1 after registration, it does by 1.0400 with 90%"
-    )
+    words = "image t2w could not be registered to the MNI152 template: the score must be at least 1.1, it is 1.0400"
     with pytest.raises(InputError, match=words):
         align(images("t1w", "t2w", "flair"))
 

@@ -6,28 +6,34 @@ from dataclasses import dataclass
 import torch
 
 from scripts.base.seeds import derive_seed
-from scripts.training.slice_stream import Scan, ScanSlices, SliceStream
+from scripts.training.scans import Scan, ScanStream
+from scripts.training.slices import SliceStream
 
 
 @dataclass(eq=False)
-class BoxStream(SliceStream):
+class BoxScans(ScanStream):
     """`count` people in a round, each a full cube of 8 voxels a side; person n is as bright as n + 1."""
 
     name: str = "box"
     count: int = 4
+    seed: int = 1
+    visits_per_person = 1
 
-    def people(self, epoch: int, round: int) -> Iterator[Iterator[ScanSlices]]:
+    def labels(self, field: str) -> list[str]:
+        return {"scanner": ["A"], "site": ["S"]}[field]
+
+    def people(self, epoch: int, round: int) -> Iterator[Iterator[Scan]]:
         for number in range(self.count):
             yield self._visit(f"{self.name}-{epoch}-{round}-{number}", number)
 
-    def _visit(self, subject: str, number: int) -> Iterator[ScanSlices]:
+    def _visit(self, subject: str, number: int) -> Iterator[Scan]:
         volumes = torch.full((4, 8, 8, 8), number + 1.0)
         about = {"subject": subject, "scanner": "A", "site": "S"}
         seed = derive_seed(self.seed, subject)
         everywhere = torch.ones(8, 8, 8, dtype=torch.bool)
-        yield self.cut(Scan(volumes, torch.ones(4), everywhere, everywhere.to(torch.int8), about, seed))
+        yield Scan(volumes, torch.ones(4), everywhere, everywhere.to(torch.int8), about, seed, subject)
 
 
-def box_stream(name: str = "box", **options) -> BoxStream:
+def box_stream(name: str = "box", count: int = 4, seed: int = 1, **options) -> SliceStream:
     small = {"field_of_view": 8, "slices_per_orientation": 2, "reference_slices": 2, "buffer_size": 10}
-    return BoxStream(name=name, **{**small, **options})
+    return SliceStream(BoxScans(name, count, seed), **{**small, **options})

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from scripts.training.slice_stream import Sample
+from scripts.training.samples import Sample
 
 SIZE = 32
 

@@ -162,3 +162,36 @@ def test_a_disk_without_space_leaves_what_was_saved_before(tmp_path, monkeypatch
         kept.save(engine(2))
     assert (tmp_path / STATE_FILE).read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.pt", PROVENANCE_FILE, STATE_FILE]
+
+
+def with_target(target: str) -> dict[str, Any]:
+    return {**CONFIG, "update": {"_target_": target, "accumulation": 1}}
+
+
+def test_a_file_that_moved_makes_no_training_another_one(tmp_path):
+    checkpoints(tmp_path, line(1.0)).save(engine())
+    path = tmp_path / STATE_FILE
+    before = torch.load(path, weights_only=True)
+    # As it was written before names were kept without their modules.
+    torch.save({**before, "config": with_target("scripts.engines.update.TrainingUpdate")}, path)
+    for now in ("scripts.training.update.TrainingUpdate", "scripts.elsewhere.TrainingUpdate"):
+        network = line(5.0)
+        checkpoints(tmp_path, network, config=with_target(now)).load(engine())
+        assert network.weight.item() == 1
+    with pytest.raises(InputError, match="a training with `update#_target_` TrainingUpdate, this one has GameUpdate"):
+        checkpoints(tmp_path, line(5.0), config=with_target("scripts.training.update.GameUpdate")).load(engine())
+
+
+def test_records_name_no_module(tmp_path):
+    checkpoints(tmp_path, line(1.0), config=with_target("scripts.training.update.TrainingUpdate")).save(engine())
+    stored = torch.load(tmp_path / STATE_FILE, weights_only=True)["config"]
+    assert stored == json.loads((tmp_path / PROVENANCE_FILE).read_text())["config"] == with_target("TrainingUpdate")
+
+
+@pytest.mark.parametrize(("until", "said"), [(9, False), (10, True)])
+def test_weights_of_a_step_at_which_not_all_had_begun_are_told_of(until, said, tmp_path, caplog):
+    trainer = Engine(lambda *_: None)
+    checkpoints(tmp_path, line(1.0), incomplete_until=until).attach(trainer)
+    trainer.run([0] * 10, max_epochs=1)
+    words = f"the weights that are kept are of step 10, but until step {until} (`incomplete_until`) part of what is"
+    assert any(record.getMessage().startswith(words) for record in caplog.records) == said

@@ -6,7 +6,7 @@ from ignite.engine import Engine
 
 from scripts.base.errors import InputError
 from scripts.training.epochs import EpochLoader
-from scripts.training.mixture import MixedSlices
+from scripts.training.mixture import MixedSamples
 
 from .box_stream import box_stream
 
@@ -16,7 +16,7 @@ def name(sample) -> str:
 
 
 def loader(steps: int = 4, workers: int = 0, **options) -> EpochLoader:
-    return EpochLoader(MixedSlices([box_stream(**options)], [1], name), steps, batch_size=3, workers=workers)
+    return EpochLoader(MixedSamples([box_stream(**options)], [1], name), steps, batch_size=3, workers=workers)
 
 
 def names(batches) -> list[str]:
@@ -58,4 +58,4 @@ def test_processes_make_shares_of_their_own(monkeypatch):
 @pytest.mark.parametrize("numbers", [(0, 1, 0), (1, 0, 0), (1, 1, -1)])
 def test_wrong_numbers_are_refused(numbers):
     with pytest.raises(InputError, match="`steps` and `batch_size` must be at least 1 and `workers` not negative"):
-        EpochLoader(MixedSlices([box_stream()], [1], name), *numbers)
+        EpochLoader(MixedSamples([box_stream()], [1], name), *numbers)

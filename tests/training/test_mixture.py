@@ -8,8 +8,8 @@ from torch.utils.data import DataLoader
 
 from scripts.base.errors import InputError
 from scripts.methods.haca3.tasks import HarmonizationTaskd
-from scripts.training.mixture import MixedSlices
-from scripts.training.slice_stream import Sample
+from scripts.training.mixture import MixedSamples
+from scripts.training.samples import Sample
 
 from .box_stream import box_stream
 
@@ -18,9 +18,9 @@ def label(sample: Sample) -> str:
     return "_".join(str(sample[key]) for key in ("subject", "orientation", "slice"))
 
 
-def mixed(ratio=(3, 1), seed: int = 1, rounds: int | None = None, **options) -> MixedSlices:
+def mixed(ratio=(3, 1), seed: int = 1, rounds: int | None = None, **options) -> MixedSamples:
     parts = [box_stream(name, rounds=rounds, **options) for name in ("phantom", "cohort")]
-    return MixedSlices(parts, ratio, label, seed)
+    return MixedSamples(parts, ratio, label, seed)
 
 
 def test_parts_come_in_the_ratio():
@@ -31,13 +31,13 @@ def test_parts_come_in_the_ratio():
 
 
 def test_one_part_alone_is_all_there_is():
-    texts = list(MixedSlices([box_stream(rounds=1)], [0.2], label))
+    texts = list(MixedSamples([box_stream(rounds=1)], [0.2], label))
     assert len(texts) == len(set(texts)) == 4 * 3 * 2
 
 
 def test_it_ends_when_it_is_the_turn_of_a_part_that_has_ended():
     parts = [box_stream("short", rounds=1, count=1), box_stream("endless")]
-    counts = Counter(text.split("-")[0] for text in MixedSlices(parts, [1, 1], label))
+    counts = Counter(text.split("-")[0] for text in MixedSamples(parts, [1, 1], label))
     assert counts["short"] == 6
     assert 0 < counts["endless"] < 60
 
@@ -55,11 +55,11 @@ def test_seed_and_epoch_decide():
 def test_processes_and_workers_share_the_samples():
     found = []
     for process in range(2):
-        dataset = MixedSlices([box_stream(rounds=1, count=6)], [1], label)
+        dataset = MixedSamples([box_stream(rounds=1, count=6)], [1], label)
         dataset.set_epoch(1, process, processes=2)
         found.append([text for batch in DataLoader(dataset, batch_size=4, num_workers=2) for text in batch])
     assert len(found[0]) == len(found[1]) == 3 * 6
-    expected = list(MixedSlices([box_stream(rounds=1, count=6)], [1], label))
+    expected = list(MixedSamples([box_stream(rounds=1, count=6)], [1], label))
     assert sorted(found[0] + found[1]) == sorted(expected)
 
 
@@ -68,11 +68,23 @@ def test_tasks_do_not_depend_on_the_loader():
     task = HarmonizationTaskd(degraded=1.0)
     runs = []
     for workers in (0, 2):
-        dataset = MixedSlices([box_stream(rounds=1, field_of_view=16)], [1], task)
+        dataset = MixedSamples([box_stream(rounds=1, field_of_view=16)], [1], task)
         tasks = list(monai.data.DataLoader(dataset, batch_size=1, num_workers=workers))
         runs.append({label(task): task["source"] for task in tasks})
     assert runs[0].keys() == runs[1].keys() and len(runs[0]) == 4 * 3 * 2
     assert all(torch.equal(source, runs[1][name]) for name, source in runs[0].items())
+
+
+def test_without_a_transform_samples_are_as_they_are():
+    sample = next(iter(MixedSamples([box_stream()], [1])))
+    assert sample["image"].shape == (4, 8, 8)
+
+
+def test_each_part_has_its_share_of_a_batch(caplog):
+    # 6 samples a person; of 8 samples a batch has 6 of the first part and 2 of the second.
+    mixed(buffer_size=12).warn_of_batches(8)
+    (record,) = caplog.records
+    assert "`buffer_size` 12 is less than the 36 samples of 6 people" in record.getMessage()
 
 
 @pytest.mark.parametrize(
@@ -86,4 +98,4 @@ def test_tasks_do_not_depend_on_the_loader():
 )
 def test_wrong_arguments_are_refused(datasets, ratio, words):
     with pytest.raises(InputError, match=words):
-        MixedSlices([box_stream()] * datasets, ratio, label)
+        MixedSamples([box_stream()] * datasets, ratio, label)

@@ -7,7 +7,10 @@ from typing import Any
 import monai.bundle
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from scripts.base.output_folder import describe
 
 from ..harmonize.tiny_subjects import BUNDLE, narrow_network, write_ball
 from .training_state import equal, state
@@ -15,11 +18,11 @@ from .training_state import equal, state
 TINY: dict[str, Any] = {
     "network_def#anatomy_base": 1,
     "network_def#decoder#base": 2,
-    "preprocessing#transforms#0#percentile": 99.999,
-    "preprocessing#transforms#1#radius": 1,
-    "cohort_slices#slices_per_orientation": 30,
-    "cohort_slices#reference_slices": 20,
-    "validate#slices": "@cohort_slices",
+    "intensity_scale#percentile": 99.999,
+    "background_removal#radius": 1,
+    "cohort_samples#slices_per_orientation": 30,
+    "cohort_samples#reference_slices": 20,
+    "validate#samples": "@cohort_samples",
     "validate#steps": 1,
     "validate#dataloader#loader#batch_size": 2,
     "epochs": 2,
@@ -93,3 +96,28 @@ def test_another_width_is_refused(trained, cohort, tmp_path):
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)
     assert "model.pt holds another network: parameters of another shape" in str(causes[-1])
+
+
+def built(config: str, id: str) -> Any:
+    parser = ConfigParser()
+    parser.read_config(str(BUNDLE / "configs" / config))
+    parser["bundle_root"] = str(BUNDLE)
+    return parser.get_parsed_content(id)
+
+
+def test_phantoms_and_cohorts_are_prepared_as_at_inference():
+    expected = describe(built("inference.json", "preprocessing"))
+    for scans in ("phantom_scans", "validate#scans"):
+        assert describe(built("train.json", scans).preprocessing) == expected
+    config = ConfigParser.load_config_file(str(BUNDLE / "configs" / "train.json"))
+    assert config["cohort_scans"]["preprocessing"] == "@preprocessing"
+
+
+def test_the_network_is_that_of_inference():
+    trained, used = (built(config, "network_def") for config in ("train.json", "inference.json"))
+    assert {name: value.shape for name, value in trained.state_dict().items()} == {
+        name: value.shape for name, value in used.state_dict().items()
+    }
+    for setting in ("field_of_view", "soft_anatomy", "foreground_threshold", "theta"):
+        assert getattr(trained, setting) == getattr(used, setting)
+    assert [type(module) for module in trained.modules()] == [type(module) for module in used.modules()]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...base.arguments import refuse_unknown
 from ...base.errors import InputError
-from ...jobs.targets import StoredCode, is_number
+from ...jobs.targets import COMMON, StoredCode, is_number
 from ..base import Code
 from .levels import mean_levels, with_levels
 from .tone import ToneCurve, mean_curve
@@ -46,15 +46,15 @@ class Haca3Code(Code):
         """Levels take the place of the curve, which was found with the target itself as a source."""
         return self if self.levels is None else replace(self, absent=True, tone=None)
 
-    def tensor(self, device: torch.device) -> Tensor:
-        """(1, theta + eta), and behind them the levels where the contrast is absent."""
-        code = torch.tensor([[*self.theta, *self.eta]], device=device)
+    def tensor(self, like: Tensor) -> Tensor:
+        """(1, theta + eta), kind and place as of `like`; behind them levels where the contrast is absent."""
+        code = like.new_tensor([[*self.theta, *self.eta]])
         return code if not self.absent or self.levels is None else with_levels(code, self.levels)
 
     @classmethod
     def mean(cls, codes: Sequence[Self], **origin: Any) -> Self:
         """The mean of all numbers, as far as codes have them."""
-        numbers = torch.tensor([[*code.theta, *code.eta] for code in codes]).mean(0).tolist()
+        numbers = torch.tensor([[*code.theta, *code.eta] for code in codes], dtype=torch.float32).mean(0).tolist()
         scales = [code.scale for code in codes if code.scale is not None]
         heads = {code.head for code in codes}
         split = len(codes[0].theta)
@@ -81,7 +81,7 @@ def read_haca3_code(stored: StoredCode, lengths: tuple[int, int]) -> Haca3Code:
 def _read(stored: StoredCode, lengths: tuple[int, int]) -> Haca3Code:
     if stored.method not in ("", Haca3Code.method):
         raise InputError(f"`method` must be {Haca3Code.method}, got {stored.method}; encode its image with this method")
-    refuse_unknown(stored.numbers, (*_REQUIRED, *_OPTIONAL), "key")
+    refuse_unknown(stored.numbers, (*_REQUIRED, *_OPTIONAL, *COMMON), "key")
     missing = [key for key in _REQUIRED if key not in stored.numbers]
     if missing:
         raise InputError(f"a code must have contrast, {', '.join(_REQUIRED)}, `{missing[0]}` is missing")
@@ -113,6 +113,6 @@ def _curve(content: Any) -> ToneCurve:
     sides = ("made", "wanted")
     if not isinstance(content, Mapping) or {*content} != {*sides}:
         raise InputError(f"`tone` must be an object with {' and '.join(sides)}, got {content!r}")
-    if not all(isinstance(content[side], list) and all(map(is_number, content[side])) for side in sides):
+    if not all(isinstance(content[side], list | tuple) and all(map(is_number, content[side])) for side in sides):
         raise InputError(f"`tone` must hold lists of finite numbers, got {content!r}")
     return ToneCurve(*(tuple(content[side]) for side in sides))

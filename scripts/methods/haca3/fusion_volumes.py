@@ -11,12 +11,13 @@ from torch import Tensor
 
 from ...artifacts.degrade import apply_artifact
 from ...artifacts.random_artifact import RandomArtifactd
+from ...base.arguments import check_whole
 from ...base.contrasts import CONTRASTS
 from ...base.seeds import derive_seed
 from ...base.weights import read_checkpoint, save_weights, state_sha256
 from ...training.epochs import EpochDataset
-from ...training.phantom_slices import PhantomSlices
-from ...training.slice_stream import check_whole, share_of_worker
+from ...training.phantom_scans import PhantomScans
+from ...training.samples import share_of_worker
 from .fusing import KeepingFusion
 from .network import Haca3
 from .tasks import draw_artifact
@@ -38,7 +39,7 @@ class FusionVolumes(EpochDataset):
 
     def __init__(
         self,
-        people: PhantomSlices,
+        people: PhantomScans,
         network: Haca3,
         inferer: TriPlanarInferer,
         folder: Path | str,
@@ -106,7 +107,7 @@ class FusionVolumes(EpochDataset):
 
     def _make(self, number: int) -> dict[str, Any]:
         """In half precision, which takes half the space."""
-        visit, other = islice(next(islice(self.people.scans(1, 1), number, None)), 2)
+        visit, other = islice(next(islice(self.people.people(1, 1), number, None)), 2)
         rng = np.random.default_rng(derive_seed(self.seed, "fusion", visit.seed))
         sources = self._draw_sources(visit.volumes, visit.available, rng)
         channels = other.available.nonzero().flatten().tolist()

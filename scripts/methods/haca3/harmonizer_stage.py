@@ -1,5 +1,6 @@
 """The second stage: HACA3's harmonizer learns to make one contrast of others, on the frozen artifact encoder."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from .losses import CycleLoss, Haca3Loss
 from .network import Haca3
 from .patch_contrast import draw_pairs
 
+logger = logging.getLogger(__name__)
+
 
 class HarmonizerStage(nn.Module):
     """Makes losses of a batch of the tasks that `tasks.py` draws.
@@ -22,7 +25,8 @@ class HarmonizerStage(nn.Module):
 
     A pixel outside `mask` has the weight `outside_mask`: a head's skin should not take the network's capacity from the
     brain. Until iteration `window_until`, anatomy and image are learned in windows of `window` pixels a side, with a
-    third of the work where 224 are 128; codes always come from whole slices, and so cycles have to wait.
+    third of the work where 224 are 128; codes always come from whole slices, and so cycles have to wait. Where the
+    `last_step` of the training is given, a cycle that would never run is not passed over in silence.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class HarmonizerStage(nn.Module):
         outside_mask: float = 1.0,
         window: int = 128,
         window_until: int = 0,
+        last_step: int | None = None,
     ) -> None:
         super().__init__()
         if window < 32 or window % 32:
@@ -46,6 +51,8 @@ class HarmonizerStage(nn.Module):
             )
         if not 0 <= outside_mask <= 1:
             raise InputError(f"`outside_mask` must be between 0 and 1, got {outside_mask}")
+        if last_step is not None and cycle is not None:
+            check_cycle(cycle_start, cycle_interval, window_until, last_step)
         self.network = network
         self.loss = loss
         self.cycle = cycle
@@ -132,6 +139,26 @@ class HarmonizerStage(nn.Module):
     def _weights(self, visible: Tensor, mask: Tensor) -> Tensor:
         """How much each pixel counts, (B, 1, H, W)."""
         return visible * torch.where(mask != 0, 1.0, self.outside_mask)
+
+
+def check_cycle(start: int, interval: int, window_until: int, last_step: int) -> None:
+    """Refuse windows that last to the end, and say so where the cycle never runs for another reason."""
+    if window_until >= last_step:
+        raise InputError(
+            f"`window_until` must lie below the last step of the training, {last_step}, got {window_until}: whole "
+            "slices would never be learned and the cycle would never run"
+        )
+    first = max(start, window_until + 1)
+    if -(-first // interval) * interval > last_step:
+        logger.warning(
+            "the cycle never runs: from step %d on (`cycle_start` %d, `window_until` %d) none up to the last, %d, is a "
+            "multiple of `cycle_interval`, %d",
+            first,
+            start,
+            window_until,
+            last_step,
+            interval,
+        )
 
 
 def see_through_windows(batch: dict[str, Any], size: int) -> dict[str, Tensor]:

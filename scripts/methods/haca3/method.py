@@ -88,7 +88,7 @@ class Haca3Method(Method):
 
     def for_network(self, code: Haca3Code) -> Tensor:
         """(1, theta + eta), with levels where the contrast is made up."""
-        return code.tensor(self.network.default_target.device)
+        return code.tensor(self.network.default_target)
 
     def harmonize(self, data: Mapping[str, Any], codes: Sequence[Any]) -> list[Harmonized]:
         """Also draws the sources anew that have a target's contrast, at once, for their anatomy is encoded once."""

@@ -20,7 +20,7 @@ from ...artifacts.random_artifact import RandomArtifactd
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from ...base.seeds import derive_seed
-from ...training.slice_stream import Sample
+from ...training.samples import Sample
 
 
 @dataclass(frozen=True)

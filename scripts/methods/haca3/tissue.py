@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ...training.slice_stream import UNKNOWN
+from ...training.scans import UNKNOWN
 
 
 def tissue_loss(logits: Tensor, foreground: Tensor, tissues: Tensor) -> Tensor:

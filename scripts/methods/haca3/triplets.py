@@ -12,7 +12,7 @@ from ...artifacts.calibration import CALIBRATION_FILE
 from ...artifacts.degrade import ArtifactParameters, apply_artifact
 from ...artifacts.random_artifact import RandomArtifactd
 from ...base.seeds import derive_seed
-from ...training.slice_stream import Sample
+from ...training.samples import Sample
 from .tasks import draw_artifact, shown_contrasts
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...base.arguments import check_whole
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from ...base.seeds import derive_seed
 from ...images.orientations import plane_view
 from ...images.sources import read_sources
 from ...training.epochs import EpochDataset
-from ...training.slice_stream import check_whole, share_of_worker
+from ...training.samples import share_of_worker
 from .paired_subjects import PairedSubject
 
 

@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import pad
 
 from scripts.base.errors import InputError
-from scripts.methods.haca3.carry_detail import CarryDetaild, Redrawing
+from scripts.methods.haca3.carry_detail import DetailCarrier, Redrawing
 from scripts.methods.haca3.tone import ToneCalibration
 
 CLEAN, SPOILT = 0.4, 1.3
@@ -13,12 +13,10 @@ def noise(seed: int = 0) -> torch.Tensor:
     return torch.rand(24, 20, 22, generator=torch.Generator().manual_seed(seed)) + 0.1
 
 
-def carry(image, source, redrawn, severity=CLEAN, calibration=None, contrast="t1w", share=1.0) -> torch.Tensor:
-    """The image (X, Y, Z) with the detail of a T1w source."""
-    sources = torch.stack([source, *torch.zeros(3, *source.shape)])
-    data = {"image": sources, "pred": image[None], "target_contrast": contrast}
-    data["redrawing"] = Redrawing(redrawn[None], severity)
-    return CarryDetaild(calibration, radius=8, epsilon=1e-7, share=share)(data)["pred"][0]
+def carry(image, source, redrawn, severity=CLEAN, calibration=None, share=1.0) -> torch.Tensor:
+    """The image (X, Y, Z) with the detail of the source."""
+    carrier = DetailCarrier(calibration, radius=8, epsilon=1e-7, share=share)
+    return carrier(image[None], source, Redrawing(redrawn[None], severity))[0]
 
 
 def test_the_line_between_what_the_network_makes_is_drawn_of_the_source():
@@ -72,10 +70,11 @@ def test_nothing_is_carried_to_where_the_source_has_ended_and_no_edge_is_left_th
     assert change[12].mean() < 0.3 * change[-1].mean()
 
 
-def test_a_contrast_without_a_source_stays():
-    image = torch.stack([noise(), *torch.zeros(3, 24, 20, 22)])
-    data = {"image": image, "pred": noise(1)[None], "target_contrast": "flair", "redrawing": None}
-    assert CarryDetaild(None)(data)["pred"] is data["pred"]
+def test_the_image_and_the_source_themselves_are_left_alone():
+    volumes = 0.6 * noise(1) + 0.2, noise(0), noise(1)
+    before = [volume.clone() for volume in volumes]
+    assert not torch.equal(carry(*volumes), volumes[0])
+    assert all(torch.equal(*pair) for pair in zip(volumes, before, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_a_contrast_without_a_source_stays():
 )
 def test_bad_arguments_are_refused(options, words):
     with pytest.raises(InputError, match=words):
-        CarryDetaild(None, **options)
+        DetailCarrier(None, **options)
 
 
 def test_what_lies_around_the_image_changes_nothing():

@@ -10,10 +10,8 @@ from scripts.methods.haca3.fusion_volumes import FusionVolumes
 from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3.triplanar import TriPlanarInferer
 
-from ...training.test_phantom_slices import slices
+from ...training.test_phantom_scans import people
 from .small import small_haca3_plus
-
-FIELD_OF_VIEW = 96
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +20,14 @@ def network() -> Haca3:
 
 
 def volumes(network: Haca3, folder: Path, **options: Any) -> FusionVolumes:
-    people = slices(scanners_per_subject=2, field_of_view=FIELD_OF_VIEW)
-    return FusionVolumes(people, network, TriPlanarInferer(MedianFusion()), folder, **{"number": 2, **options})
+    scans = people(scanners_per_subject=2)
+    return FusionVolumes(scans, network, TriPlanarInferer(MedianFusion()), folder, **{"number": 2, **options})
 
 
 def test_a_person_is_harmonized_to_all_contrasts_of_another_scanner(network, tmp_path):
     data = volumes(network, tmp_path, contrast_dropout=0.0, degraded=0.0)
     person = data.person(0)
-    visit, other = next(iter(data.people.scans(1, 1)))
+    visit, other = next(iter(data.people.people(1, 1)))
     available = [contrast for contrast, there in zip(CONTRASTS, other.available, strict=True) if there]
     assert list(person["contrasts"]) == available
     assert torch.equal(person["mask"][0] > 0, visit.mask)

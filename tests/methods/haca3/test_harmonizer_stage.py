@@ -171,3 +171,32 @@ def test_windows_come_first_and_cycles_after_them():
 def test_a_window_of_a_size_that_the_networks_do_not_take_is_refused():
     with pytest.raises(InputError, match="`window` must be a multiple of 32 and at least 32, got 100"):
         tiny_stage(window=100)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ({"window_until": 39}, None),
+        ({"cycle_start": 33, "cycle_interval": 8}, None),
+        ({"window_until": 32, "cycle_interval": 8}, None),
+        (
+            {"window_until": 33, "cycle_interval": 8},
+            "the cycle never runs: from step 34 on (`cycle_start` 0, `window_until` 33) none up to the last, 39, is a "
+            "multiple of `cycle_interval`, 8",
+        ),
+        (
+            {"cycle_start": 41},
+            "the cycle never runs: from step 41 on (`cycle_start` 41, `window_until` 0) none up to the last, 39, is a "
+            "multiple of `cycle_interval`, 1",
+        ),
+    ],
+)
+def test_a_cycle_that_never_runs_is_told_of(schedule, words, caplog):
+    tiny_stage(**schedule, last_step=39 if words else 40)
+    assert [record.getMessage() for record in caplog.records] == ([words] if words else [])
+
+
+def test_windows_to_the_end_are_refused_where_a_cycle_waits_for_them():
+    with pytest.raises(InputError, match="`window_until` must lie below the last step of the training, 40, got 40"):
+        tiny_stage(window_until=40, last_step=40)
+    tiny_stage(window_until=40, last_step=40, cycle=None)

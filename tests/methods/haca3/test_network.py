@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scripts.base.errors import InputError
 from scripts.images.orientations import to_slices
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, ScalarAttention
 from scripts.methods.haca3.network import Haca3
@@ -211,13 +210,6 @@ def test_code_of_a_target_is_read_where_it_shows_most():
     expected = narrow(target_slices=3, first_target_slice=41).encode_target(volume, "t1w")
     assert torch.equal(found, expected)
     assert not torch.equal(narrow(target_slices=3, first_target_slice=40).encode_target(volume, "t1w"), expected)
-
-
-def test_target_may_be_known_by_its_numbers(network):
-    assert network.stored_target([0.5, -1], [2, 0], "mine").tolist() == [[0.5, -1, 2, 0]]
-    words = r"target code mine must have \(2, 2\) numbers of theta and eta, it has \(2, 1\)"
-    with pytest.raises(InputError, match=words):
-        network.stored_target([0.5, -1], [2], "mine")
 
 
 def test_soft_anatomy_is_the_probability_of_each_class():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scripts.methods.haca3.tissue import tissue_loss
-from scripts.training.slice_stream import UNKNOWN
+from scripts.training.scans import UNKNOWN
 
 
 def likelihoods(*rows: list[float]) -> torch.Tensor:

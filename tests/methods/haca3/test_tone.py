@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from scripts.base.errors import InputError
-from scripts.methods.haca3.tone import ApplyToned, ToneCalibration, ToneCurve, mean_curve
+from scripts.methods.haca3.tone import ToneCalibration, ToneCurve, mean_curve
 
 CURVE = ToneCurve((0.5, 1.0), (0.4, 1.2))
 
@@ -43,12 +43,6 @@ def test_a_target_that_shows_nothing_has_no_curve():
 def test_what_is_made_alike_keeps_a_curve_that_rises():
     curve = ToneCalibration()(Darkening(), torch.ones(4, 4, 4), "t1w", torch.zeros(1, 4))
     assert curve(torch.tensor([1 / 3])).item() == pytest.approx(1, abs=1e-3)
-
-
-def test_volumes_without_a_curve_stay():
-    volume = torch.rand(1, 2, 2, 2)
-    assert torch.equal(ApplyToned()({"pred": volume})["pred"], volume)
-    assert torch.equal(ApplyToned()({"pred": volume, "target_tone": CURVE})["pred"], CURVE(volume))
 
 
 @pytest.mark.parametrize("percentiles", [[], [50, 50], [-1, 50], [50, 100]])

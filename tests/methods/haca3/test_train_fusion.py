@@ -14,13 +14,13 @@ from ...harmonize.tiny_subjects import BUNDLE
 from .own_parts import own_haca3_plus
 
 SIZES = {"field_of_view": 96, "anatomy_base": 1}
-BOXES = {"_target_": "tests.training.test_phantom_slices.BoxPhantom"}
+BOXES = {"_target_": "tests.training.test_phantom_scans.BoxPhantom"}
 
 
 def train(harmonizer: Path, output: Path, **overrides: Any) -> Path:
     tiny = {f"network_def#{name}": value for name, value in SIZES.items()}
     tiny |= {"network_def#decoder#base": 1, "network_def#target_slices": 4}
-    tiny |= {"phantom_slices#phantom": BOXES, "validate#slices#phantom": BOXES}
+    tiny |= {"phantom_scans#phantom": BOXES, "validate#scans#phantom": BOXES}
     tiny |= {
         "epochs": 2,
         "people": 2,

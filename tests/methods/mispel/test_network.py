@@ -71,14 +71,7 @@ def test_weights_of_other_scanners_or_of_another_contrast_do_not_fit():
 )
 def test_scans_that_it_does_not_know_are_refused(contrast, scanner, words):
     with pytest.raises(InputError, match=words):
-        network().middle_ground(contrast, scanner)
-
-
-def test_a_target_is_refused():
-    with pytest.raises(InputError, match="to a middle ground and takes no target, got an image"):
-        network().encode_target(torch.rand(1, 1, 4, 4, 4), "t1w")
-    with pytest.raises(InputError, match="takes no target, got the code siemens_3t"):
-        network().stored_target([0.0], [0.0], "siemens_3t")
+        network().known_scanner(contrast, scanner)
 
 
 @pytest.mark.parametrize(

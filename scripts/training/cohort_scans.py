@@ -1,9 +1,9 @@
-"""Training data of a user's own cohort."""
+"""The scans of a user's own cohort."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,15 +12,15 @@ from ..base.errors import InputError, find_cause
 from ..base.seeds import derive_seed
 from ..images.grid import GRID_SHAPE
 from ..images.sources import read_sources
-from .slice_stream import UNKNOWN, Scan, ScanSlices, SliceStream
+from .scans import UNKNOWN, Scan, ScanStream, check_label_field
 from .visits import Visit
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class CohortSlices(SliceStream):
-    """Slices of a cohort's visits, whose images lie in MNI152 space and are brought onto the working grid.
+class CohortScans(ScanStream):
+    """A cohort's visits, whose images lie in MNI152 space and are brought onto the working grid.
 
     `mask` is the foreground of any contrast. Every round comes in an order of its own. A visit whose images turn out to
     be unusable is left out, with a warning.
@@ -29,13 +29,13 @@ class CohortSlices(SliceStream):
     visits: Sequence[Visit]
     preprocessing: Callable[[dict[str, Any]], dict[str, Any]]
     """As at inference: of `image` (4, X, Y, Z) and `available` (4,)."""
+    seed: int = 1
     foreground_threshold: float = 1e-2
+
+    shape: ClassVar[Sequence[int] | None] = GRID_SHAPE
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained on, and say what the cohort is too small for."""
-        super().__post_init__()
-        if self.field_of_view < max(GRID_SHAPE):
-            raise InputError(f"`field_of_view` must be at least {max(GRID_SHAPE)}, got {self.field_of_view}")
         if not self.visits:
             raise InputError("a cohort to train on must have at least one visit, it has none")
         missing = [path for visit in self.visits for path in visit.sources.values() if not path.is_file()]
@@ -55,25 +55,39 @@ class CohortSlices(SliceStream):
                 len(self.visits),
             )
 
-    def people(self, epoch: int, round: int) -> Iterator[Iterator[ScanSlices]]:
+    @property
+    def visits_per_person(self) -> int:
+        """One, since each visit comes on its own."""
+        return 1
+
+    def labels(self, field: str) -> list[str]:
+        """Every `site`, or every `scanner`, of the visits, in alphabetical order."""
+        check_label_field(field)
+        return sorted({visit.site if field == "site" else visit.scanner for visit in self.visits})
+
+    def people(self, epoch: int, round: int) -> Iterator[Iterator[Scan]]:
         """Each visit on its own, the round's order being drawn."""
         seed = derive_seed(self.seed, "epoch", epoch, round)
         for index in np.random.default_rng(seed).permutation(len(self.visits)):
             visit = self.visits[index]
             yield self._scan(visit, derive_seed(seed, visit.name))
 
-    def _scan(self, visit: Visit, seed: int) -> Iterator[ScanSlices]:
+    def leave_out(self, scan: Scan, error: InputError) -> None:
+        """Go on without the visit, if there are others."""
+        self._leave_out(scan.name, str(error))
+
+    def _scan(self, visit: Visit, seed: int) -> Iterator[Scan]:
         if visit.name in self.refused:
             return
         try:
-            slices = self.cut(self._read(visit, seed))
+            scan = self._read(visit, seed)
         except Exception as error:
             refusal = find_cause(error, InputError)
             if refusal is None:
                 raise
-            self._leave_out(visit, str(refusal))
+            self._leave_out(visit.name, str(refusal))
             return
-        yield slices
+        yield scan
 
     def _read(self, visit: Visit, seed: int) -> Scan:
         sources = read_sources(visit.sources)
@@ -86,10 +100,11 @@ class CohortSlices(SliceStream):
             tissues=torch.full(volumes.shape[1:], UNKNOWN, dtype=torch.int8),
             about={"subject": visit.subject, "scanner": visit.scanner, "site": visit.site},
             seed=seed,
+            name=visit.name,
         )
 
-    def _leave_out(self, visit: Visit, reason: str) -> None:
-        logger.warning("%s is left out: %s", visit.name, reason)
-        self.refused[visit.name] = reason
+    def _leave_out(self, name: str, reason: str) -> None:
+        logger.warning("%s is left out: %s", name, reason)
+        self.refused[name] = reason
         if len(self.refused) == len(self.visits):
-            raise InputError(f"a cohort to train on must have usable visits, but of {visit.name}, as of all: {reason}")
+            raise InputError(f"a cohort to train on must have usable visits, but of {name}, as of all: {reason}")

@@ -3,7 +3,7 @@
 import torch
 
 from scripts.base.contrasts import CONTRASTS
-from scripts.training.slice_stream import Scan
+from scripts.training.scans import Scan
 
 
 def test_a_scan_can_be_looked_at_without_some_contrasts():

@@ -17,7 +17,8 @@ from scripts.images.orientations import to_slices
 from scripts.images.sources import read_sources
 from scripts.preprocessing.background import RemoveBackgroundd
 from scripts.preprocessing.intensity_scale import ScaleByPercentiled
-from scripts.training.cohort_slices import CohortSlices
+from scripts.training.cohort_scans import CohortScans
+from scripts.training.slices import SliceStream
 from scripts.training.visits import UNKNOWN, Visit, cohort_visits
 
 from .box_stream import box_stream
@@ -41,9 +42,9 @@ def divide(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "image": data["image"] / 100}
 
 
-def slices(visits: list[Visit], **options: Any) -> CohortSlices:
-    small = {"slices_per_orientation": 2, "reference_slices": 4, "rounds": 1, "preprocessing": divide}
-    return CohortSlices(visits, **{**small, **options})
+def slices(visits: list[Visit], preprocessing: Any = divide, **options: Any) -> SliceStream:
+    small = {"slices_per_orientation": 2, "reference_slices": 4, "rounds": 1}
+    return SliceStream(CohortScans(visits, preprocessing), **{**small, **options})
 
 
 def visit(name: str, site: str = "S", **sources: Path) -> Visit:

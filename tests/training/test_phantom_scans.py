@@ -1,5 +1,5 @@
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError
 from scripts.phantom.scanner import Scanner
-from scripts.training.phantom_slices import PhantomSlices
+from scripts.training.phantom_scans import PhantomScans
+from scripts.training.slices import SliceStream
 
 DESIGN = {
     "subjects": 3,
@@ -41,9 +42,18 @@ class BoxPhantom:
         return (subject.brain * rng.uniform(1.0, 5.0, subject.brain.shape)).astype(np.float32)
 
 
-def slices(**options: Any) -> PhantomSlices:
-    small = {"field_of_view": 8, "slices_per_orientation": 2, "reference_slices": 4}
-    return PhantomSlices({"train": DESIGN}, **{**small, "rounds": 1, "phantom": BoxPhantom(), **options})
+CUTTING = {field.name for field in fields(SliceStream)}
+
+
+def people(**options: Any) -> PhantomScans:
+    return PhantomScans({"train": DESIGN}, **{"phantom": BoxPhantom(), **options})
+
+
+def slices(**options: Any) -> SliceStream:
+    """Some of the options are of the people, some of how they are cut."""
+    small = {"field_of_view": 8, "slices_per_orientation": 2, "reference_slices": 4, "rounds": 1}
+    given = {name: value for name, value in options.items() if name in CUTTING}
+    return SliceStream(people(**{name: options[name] for name in options.keys() - CUTTING}), **{**small, **given})
 
 
 def name_of(sample: dict[str, Any]) -> tuple:
@@ -54,9 +64,9 @@ def names(samples) -> list[tuple]:
     return [name_of(sample) for sample in samples]
 
 
-def scans(dataset: PhantomSlices) -> dict[tuple[str, str], np.ndarray]:
+def scans(dataset: SliceStream) -> dict[tuple[str, str], np.ndarray]:
     """By subject and scanner the contrasts (4, 8, 8, 8) of the first round, scaled and padded."""
-    cohort, phantom, found = dataset.draw(), BoxPhantom(), {}
+    cohort, phantom, found = dataset.scans.draw(), BoxPhantom(), {}
     for plan in cohort.subjects:
         for visit in plan.visits:
             volumes = found[f"epoch-1_round-1_{plan.name}", visit.scanner] = np.zeros((4, 8, 8, 8), np.float32)
@@ -88,7 +98,7 @@ def test_one_pass_has_the_middle_slices_of_every_scan_once():
 
 def test_sample_is_the_scaled_slice_with_absent_contrasts_empty():
     dataset = slices(subjects=1, scanners_per_subject=12, orientations=["coronal"])
-    scanners, lacking = dataset.draw().scanners, 0
+    scanners, lacking = dataset.scans.draw().scanners, 0
     samples = {name_of(sample): sample for sample in dataset}
     for (subject, name), volumes in scans(dataset).items():
         sample, scanner = samples[subject, name, "coronal", 3], scanners[name]
@@ -211,7 +221,7 @@ def test_batches_collate():
 
 def test_further_rounds_and_epochs_have_new_people_on_the_same_scanners():
     dataset = slices(rounds=None, buffer_size=1)
-    draws = [dataset.draw(epoch, round) for epoch in (1, 2) for round in (1, 2)]
+    draws = [dataset.scans.draw(epoch, round) for epoch in (1, 2) for round in (1, 2)]
     assert all(draw.scanners == draws[0].scanners for draw in draws)
     assert len({plan.seed for draw in draws for plan in draw.subjects}) == 12
     endless = iter(dataset)
@@ -258,3 +268,25 @@ def test_a_slice_that_is_used_twice_is_two_samples():
     assert sorted(names(twice)) == sorted(2 * names(once))
     # Whatever is drawn for a sample follows from its seed.
     assert len({sample["seed"] for sample in twice}) == len(twice)
+
+
+def test_preprocessing_takes_the_place_of_the_percentile():
+    def halve(data: dict[str, Any]) -> dict[str, Any]:
+        assert data["available"].shape == (4,)
+        return {**data, "image": data["image"] / 2}
+
+    raw, halved = (next(next(people(preprocessing=each).people(1, 1))) for each in (lambda data: data, halve))
+    assert torch.equal(halved.volumes, raw.volumes / 2)
+    assert 1 < raw.volumes[0][raw.mask].min() < raw.volumes.max() < 5
+
+
+def test_buffers_that_cannot_mix_a_batch_are_told_of(caplog):
+    # Two people with 2 scans of 3 * 2 slices each.
+    slices(buffer_size=24).warn_of_batches(2)
+    assert not caplog.records
+    slices(buffer_size=23).warn_of_batches(2)
+    slices(buffer_size=23).warn_of_batches(4, share=0.26)
+    assert [record.getMessage() for record in caplog.records] == 2 * [
+        "`buffer_size` 23 is less than the 24 samples of 2 people, as many as a batch has samples: those of a batch "
+        "will be of fewer people"
+    ]
