@@ -41,9 +41,9 @@ class ModulatedConv(nn.Module):
         return modulate(self.convolution(features), scale, shift, mask)
 
 
-def modulate(features: Tensor, scale: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
+def modulate(features: Tensor, scale: Tensor, shift: Tensor, mask: Tensor, leak: float = LEAK) -> Tensor:
     """Features (B, C, H, W) scaled by 1 + `scale` and shifted (B, C, 1, 1), rectified, 0 outside `mask` (B, 1, H, W)."""
-    return leaky_relu(features * (1 + scale) + shift, LEAK) * mask
+    return leaky_relu(features * (1 + scale) + shift, leak) * mask
 
 
 class ModulatedUNet(nn.Module):

@@ -64,9 +64,9 @@ class IdentityPath(nn.Module):
         visible: Tensor,
         features: Tensor,
         codes: Tensor,
-        dropped: Tensor | None = None,
+        kept: Tensor | None = None,
     ) -> Corrected:
-        """All (B, 1, H, W) but `features` (B, F, H / 2, W / 2); `dropped` (B,) samples have g, r and w of 0."""
+        """All (B, 1, H, W) but `features` (B, F, H / 2, W / 2); g, r and w are taken `kept` (B, 3) times."""
         seen = pixel_unshuffle(torch.cat([curved, decoded, alpha * visible, shown], dim=1), 2)
         seen = torch.cat([seen.to(features.dtype), features], dim=1).contiguous(memory_format=torch.channels_last)
         fine, coarse = self.body(seen, self.condition(codes), max_pool2d(visible, 2))
@@ -76,9 +76,9 @@ class IdentityPath(nn.Module):
         residual = (self.residual_share * local + self.residual_floor) * heads[:, :1].tanh()  # Eq. (7)
         rest = 1 / (1 + torch.exp(torch.tensor(-self.gate_bias)))
         gate = (torch.sigmoid(heads[:, 1:] + self.gate_bias) - rest) / (1 - rest)  # Eq. (8)
-        if dropped is not None:
-            kept = 1 - dropped.view(-1, 1, 1, 1)
-            gain, residual, gate = gain * kept, residual * kept, gate * kept
+        if kept is not None:
+            times = kept.unsqueeze(-1).unsqueeze(-1)
+            gain, residual, gate = gain * times[:, :1], residual * times[:, 1:2], gate * times[:, 2:]
         own = (1 - gate) * (gain.exp() * curved + residual) + gate * decoded
         return Corrected((shown * own + (1 - shown) * decoded).relu() * visible, gain, residual, gate)  # Eq. (9)
 

@@ -171,9 +171,9 @@ class HarmonizationNet(nn.Module):
         target: Tensor,
         sources: Tensor,
         available: Tensor,
-        dropped: Tensor | None = None,
+        kept: Tensor | None = None,
     ) -> Drawn:
-        """The image of a `target` (B, D) of what was `seen`; `dropped` (B,) samples keep the curve alone."""
+        """The image of a `target` (B, D) of what was `seen`; gain, residual and gate count `kept` (B, 3) times."""
         style = self.layout.style(target)
         alpha = self.attention(style, sources, seen.confidence, seen.shown, available)
         beta = activate(self.fuse(seen, alpha), self.tissues) * pixel_unshuffle(seen.visible, 2).unsqueeze(1)
@@ -194,7 +194,7 @@ class HarmonizationNet(nn.Module):
             seen.visible,
             features,
             torch.cat([source, style], dim=1),
-            dropped,
+            kept,
         )
         return Drawn(made.image, decoded, curved, made.gain, made.residual, made.gate, alpha, beta, delta)
 

@@ -16,7 +16,8 @@ class HarmonizerStage(nn.Module):
 
     Each slice goes to `targets` of its contrasts. The source of the target's contrast is withheld with the probability
     `withheld`, and of what is left each one with `dropout`; one always remains. With the probability `curve_alone` a
-    sample keeps its curve alone. Pixels outside of the brain, which the first
+    sample keeps its curve alone, and with `closed` its gate is closed, so that the way for identity learns to stand
+    by itself. Pixels outside of the brain, which the first
     `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`.
     """
 
@@ -27,6 +28,7 @@ class HarmonizerStage(nn.Module):
         withheld: float = 0.3,
         dropout: float = 0.15,
         curve_alone: float = 0.1,
+        closed: float = 0.5,
         outside: float = 0.2,
         brain_tissues: int = 5,
         window: int = 144,
@@ -34,6 +36,7 @@ class HarmonizerStage(nn.Module):
         decoded: float = 0.5,
         tissue: float = 0.1,
         restraint: float = 0.01,
+        gate: float = 0.03,
         severity: float = 0.1,
         rest: float = 0.1,
     ) -> None:
@@ -45,14 +48,15 @@ class HarmonizerStage(nn.Module):
         self.network = network
         self.targets, self.window, self.outside = targets, window, outside
         self.brain_tissues = brain_tissues
-        self.withheld, self.dropout, self.curve_alone = withheld, dropout, curve_alone
+        self.withheld, self.dropout = withheld, dropout
+        self.curve_alone, self.closed = curve_alone, closed
         self.gradient, self.rest = gradient, rest
-        self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "severity": severity}
+        self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "gate": gate, "severity": severity}
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The losses by name, their weighted sum as `total`."""
         batch = self._windows(batch)
-        network, available = self.network, batch["available"]
+        available = batch["available"] = batch["available"].to(batch["source"].dtype)
         sources, seen, severity = self._sources(batch)
         contrasts = torch.rand(available.shape, device=available.device).argsort(1)[:, : self.targets]
         each = [self._harmonize(batch, sources, seen, chosen) for chosen in contrasts.unbind(1)]
@@ -68,12 +72,21 @@ class HarmonizerStage(nn.Module):
         left = self._left(batch["available"], chosen)
         shown = seen.shown * left.unsqueeze(-1).unsqueeze(-1)
         seen = seen._replace(shown=shown, visible=shown.amax(1, keepdim=True))
-        dropped = (torch.rand(len(rows), device=left.device) < self.curve_alone).float()
         target = self._targets(batch, rows, chosen)
-        drawn = self.network.draw(batch["source"], seen, target, sources, left, dropped)
+        drawn = self.network.draw(batch["source"], seen, target, sources, left, self._kept(left))
         brain = batch["tissue"][:, : self.brain_tissues].sum(1, keepdim=True)
         weight = seen.visible * (self.outside + (1 - self.outside) * brain)
-        return self._image_losses(drawn, batch["truth"][rows, chosen, None], weight)
+        losses = self._image_losses(drawn, batch["truth"][rows, chosen, None], weight)
+        # Who has a good source of the contrast should not need the decoded image.
+        good = (left[rows, chosen] * (1 - batch["severity"][rows, chosen])).view(-1, 1, 1, 1)
+        losses["gate"] = weighted_mean(drawn.gate.abs() * good, weight)
+        return losses
+
+    def _kept(self, left: Tensor) -> Tensor:
+        """How many times gain, residual and gate of each sample count, (B, 3)."""
+        kept = (torch.rand(len(left), 1, device=left.device) >= self.curve_alone).to(left.dtype).repeat(1, 3)
+        kept[:, 2] *= (torch.rand(len(left), device=left.device) >= self.closed).to(left.dtype)
+        return kept
 
     def _sources(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Seen, Tensor]:
         """Codes (B, C, D) of the sources, what is seen of them, and the loss of eta."""
