@@ -12,6 +12,14 @@ from ..base.errors import InputError
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
+def fast_precision(device: torch.device | str) -> str:
+    """`bf16` where the device computes in it faster than in single precision, else `fp32`."""
+    if torch.device(device).type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if fast else "fp32"
+
+
 class InPrecision(nn.Module):
     """Runs `module` in `dtype` between single-precision inputs and outputs.
 

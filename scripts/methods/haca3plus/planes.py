@@ -18,6 +18,7 @@ from ...base.steps import tell
 from ...images.orientations import ORIENTATIONS, plane_view, turn_rows
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import PRECISIONS
+from ...inferers.side_by_side import side_by_side
 from ..haca3.features import SliceFeatures
 from .network import Drawn, HarmonizationNet
 
@@ -40,6 +41,8 @@ class VolumeCode:
 class PlanesInferer(HarmonizationInferer):
     """Harmonizes slices in batches of `batch_size`, in `orientations`, in `precision`.
 
+    On a CPU, `workers` batches are worked on side by side.
+
     The code of a volume is the mean over `code_slices` slices of each orientation, evenly spread over what shows most.
     Of what comes from the source of the target's contrast, `detail` is the share that is taken, the decoded image being
     the rest. With `attention` and `uncertainty`, the standard deviation between the planes, there are maps of these.
@@ -49,6 +52,7 @@ class PlanesInferer(HarmonizationInferer):
         self,
         precision: str = "fp32",
         batch_size: int = 4,
+        workers: int = 1,
         orientations: Sequence[str] = ORIENTATIONS,
         code_slices: int = 8,
         detail: float = 1.0,
@@ -57,7 +61,7 @@ class PlanesInferer(HarmonizationInferer):
     ) -> None:
         if precision not in PRECISIONS:
             raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}")
-        for name, value in (("batch_size", batch_size), ("code_slices", code_slices)):
+        for name, value in (("batch_size", batch_size), ("workers", workers), ("code_slices", code_slices)):
             if value < 1:
                 raise InputError(f"`{name}` must be at least 1, got {value}")
         if not orientations or len(set(orientations)) < len(orientations) or not set(orientations) <= set(ORIENTATIONS):
@@ -67,8 +71,9 @@ class PlanesInferer(HarmonizationInferer):
         if not isinstance(detail, int | float) or not 0 <= detail <= 1:
             raise InputError(f"`carry_detail` must be true, false or a number from 0 to 1, got {detail!r}")
         self.precision = precision
-        # Private, because it changes nothing but rounding.
+        # Private, because they change nothing but rounding.
         self._batch_size = batch_size
+        self._workers = workers
         self.orientations = tuple(orientations)
         self.code_slices = code_slices
         self.detail = float(detail)
@@ -193,6 +198,7 @@ class _Plane:
         self.codes = network.default_target.new_zeros(1, len(CONTRASTS), network.layout.length)
         for channel, code in zip(subject.channels, codes, strict=True):
             self.codes[0, channel] = code.mean[0]
+        self.begun = 0
         size, count = subject.sources.shape[1:], len(targets)
         self.slices = plane_view(subject.sources, orientation)
         self.images = subject.sources.new_zeros(count, *size)
@@ -204,6 +210,9 @@ class _Plane:
         """All slices that show something, in smaller batches where a GPU's memory is short."""
         covered = self.slices.flatten(2).any(2).any(0).nonzero().flatten()
         size, done = self.inferer._batch_size, 0
+        if self.inferer._workers > 1 and covered.device.type == "cpu":
+            side_by_side(self._process, covered.split(size), self.inferer._workers)
+            return
         while done < len(covered):
             try:
                 self._process(covered[done : done + size])
@@ -212,9 +221,10 @@ class _Plane:
                 if size == 1:
                     raise
                 size //= 2
-            tell(f"harmonize {self.orientation} slices", min(done / len(covered), 1.0))
 
     def _process(self, batch: Tensor) -> None:
+        self.begun += len(batch)
+        tell(f"harmonize {self.orientation} slices", min(self.begun / self.slices.shape[1], 1.0))
         slices = self.slices[:, batch].transpose(0, 1)
         framed = _framed(slices, self.orientation, self.network.step)
         sources, available = self.codes.expand(len(batch), -1, -1), self.subject.present.expand(len(batch), -1)

@@ -51,7 +51,13 @@ class HarmonizerStage(nn.Module):
         self.withheld, self.dropout = withheld, dropout
         self.curve_alone, self.closed = curve_alone, closed
         self.gradient, self.rest = gradient, rest
-        self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "gate": gate, "severity": severity}
+        self.weights = {
+            "decoded": decoded,
+            "tissue": tissue,
+            "restraint": restraint,
+            "gate": gate,
+            "severity": severity,
+        }
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The losses by name, their weighted sum as `total`."""
