@@ -1,7 +1,8 @@
 """Writes docs/configuration.md, what the options of every config mean: `python -m scripts.distribution.configuration`.
 
 Names and defaults are those of the configs; what a part is, its class says; what an option means is told by
-docs/configuration_words.json under its name or, where a config means something else by it, under `name.config`.
+docs/configuration_words.json under its name or, where a config means something else by it, under `name.config`. What
+its values must be, beyond true or false where the default is one of them, a config itself declares: `option_kinds`.
 """
 
 import importlib
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.markdown_table import markdown_table
+from ..base.overrides import KINDS
 from ..base.text_files import write_text
 
 BUNDLE = Path(__file__).parents[2]
@@ -55,9 +57,11 @@ def _section(name: str, sentence: str, words: dict[str, str]) -> str:
     ]
     changes = [(f"`{key}`", _shorten(value)) for key, value in entries.items() if "#" in key and _is_plain(value)]
     parts = [(f"`{key}`", *_describe(value)) for key, value in entries.items() if _is_part(value)]
+    kinds = [(f"`{key}`", text) for key, text in entries.get(KINDS, {}).items()]
     lines = [f"## {name}.json", sentence]
     for header, rows in (
         (["option", "what it is", "default"], options),
+        (["option", "must be"], kinds),
         (["what is inside a part", "set to"], changes),
         (["part", "is a", "which is"], parts),
     ):
