@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
-from ..base.errors import InputError
+from ..base.errors import InputError, speaking_of
 from ..images.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from ..images.nifti import image_sha256
 from ..images.siblings import siblings
@@ -146,6 +146,10 @@ class TargetPreparation:
         return target.levels
 
     def _encode_image(self, path: Path, contrast: str, made_of: frozenset[str]) -> PreparedTarget:
+        with speaking_of(f"target {path}"):
+            return self._encode_readable(path, contrast, made_of)
+
+    def _encode_readable(self, path: Path, contrast: str, made_of: frozenset[str]) -> PreparedTarget:
         beside = self._beside(path, made_of)
         data, sha256 = self._prepare(path, contrast, beside)
         channel = CONTRASTS.index(contrast)
