@@ -153,7 +153,7 @@ def registration(image: ImageReport) -> Picture:
     maps = [(template.brain, BRAIN_COLOR), (template.white, WHITE_MATTER_COLOR)]
     lines = [(comparison.box.cut(volume), color) for volume, color in maps]
     draws = {BIDS_SUFFIX[name]: _with_lines(volume, lines) for name, volume in comparison.sources.items()}
-    return _side_by_side(comparison, draws, f"{image.label}: registration")
+    return _side_by_side(comparison, draws, f"{image.label}: registration", widest=240)
 
 
 FIGURES: Mapping[str, Callable[[ImageReport], Picture | None]] = {

@@ -59,7 +59,7 @@ def find_concerns(values: Mapping[str, float], verdicts: Iterable[str], limits: 
     if values.get("outside", 0.0) >= limits.outside:
         concerns.append(
             f"{in_percent(values['outside'])} of the source lies outside the grid on which the method works and was cut"
-            " off. The harmonized image is empty there. If this is brain, do not use its volumes."
+            " off. The harmonized image is empty there. If brain is missing, do not use the volumes of this image."
         )
     if any(verdict.startswith("clearly") for verdict in verdicts):
         concerns.append("At least one source shows clearly more signs of artifacts. See the section on artifacts.")
