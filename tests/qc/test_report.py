@@ -64,7 +64,7 @@ def judged(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     seed_weights(network, 5)
     weights = save_weights(network.state_dict(), folder / "models" / "model.pt")
     code = {"theta": [0.0, 0.0], "head": False, "weights": weights}
-    named = {contrast: {**code, "eta": [score]} for contrast, score in USUAL.items()}
+    named = {contrast: {**code, "eta": [score, 0.0]} for contrast, score in USUAL.items()}
     write_json(folder / "models" / "targets.json", {"siemens": named})
     return harmonize(
         folder / "out",
@@ -248,7 +248,7 @@ def test_registered_sources_lie_under_the_outlines_of_the_template(raw, plain):
     assert "Registration" in headings(page)
     assert "Registration" not in headings(plain / f"{NAME}.html")
     text = re.sub("<[^>]+>", " ", page.read_text(encoding="utf-8"))
-    assert re.search(r"T1w\s+the MNI152 template\s+1\.200\s+100%", text)
+    assert re.search(r"T1w\s+the MNI152 template\s+1\.200\s+100 %", text)
     (figure,) = raw.rglob("*registration*.svg")
     picture = figure.read_text(encoding="utf-8")
     assert all(f'stroke="{color}"' in picture for color in (BRAIN_COLOR, WHITE_MATTER_COLOR))
