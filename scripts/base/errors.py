@@ -1,5 +1,7 @@
 """The errors of which the user sees the message alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound=BaseException)
@@ -24,3 +26,15 @@ def find_cause(error: BaseException | None, *kinds: type[Kind]) -> Kind | None:
     while error is not None and not isinstance(error, kinds):
         error = error.__cause__ or error.__context__
     return error
+
+
+@contextmanager
+def speaking_of(what: str) -> Iterator[None]:
+    """Let a refusal begin with `what` it is of, such as a target, also where MONAI has wrapped it."""
+    try:
+        yield
+    except Exception as error:
+        refusal = find_cause(error, InputError)
+        if refusal is None:
+            raise
+        raise InputError(f"{what}: {refusal}") from error

@@ -93,7 +93,8 @@ def _settings(value: Any) -> dict[str, Any]:
 
 
 def _is_ours(kind: FunctionType | type) -> bool:
-    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    # What a config writes out has no module.
+    return (kind.__module__ or "").partition(".")[0] == __name__.partition(".")[0]
 
 
 def refuse_foreign(target: Path, marker: str, name: str) -> None:

@@ -53,7 +53,7 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
 
 def check_overrides(run: CurrentRun) -> None:
     """Refuse the first override of `run` that changes nothing, or to what it must not be."""
-    checker = _Checker(run.files, run.workflow)
+    checker = OverrideChecker(run.files, run.workflow)
     for file in run.files[1:]:
         for key, value in ConfigParser.load_config_file(file).items():
             if not key.startswith("_"):
@@ -82,7 +82,7 @@ def _print_message(kind: type[BaseException], error: BaseException, trace: Trace
             raise SystemExit(cause.exit_code)
 
 
-class _Checker:
+class OverrideChecker:
     """Knows which ids the config uses."""
 
     def __init__(self, files: list[str], workflow: ConfigWorkflow) -> None:

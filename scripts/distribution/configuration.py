@@ -2,7 +2,8 @@
 
 Names and defaults are those of the configs. What an option means is told by docs/configuration_words.json under its
 name or, where a config means something else by it, under `name.config`. Parts are named with their class alone, whose
-docstring says what its arguments are.
+docstring says what its arguments are. What the values of an option must be, a config
+itself declares: `option_kinds`.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.markdown_table import markdown_table
+from ..base.overrides import KINDS
 from ..base.text_files import write_text
 
 BUNDLE = Path(__file__).parents[2]
@@ -66,6 +68,9 @@ def _section(name: str, sentence: str, words: dict[str, str]) -> str:
     if options:
         header = ["option", "what it is", "default"]
         lines.append(markdown_table(header, options, len(header)).rstrip())
+    kinds = [(f"`{key}`", text) for key, text in entries.get(KINDS, {}).items()]
+    if kinds:
+        lines.append(markdown_table(["option", "must be"], kinds, 2).rstrip())
     if changes:
         lines.append(f"Changes inside parts: {', '.join(changes)}.")
     if parts:

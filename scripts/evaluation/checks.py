@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from ..images.nifti import read_grid
 from ..images.volumes import read_volume
 from .measurements import RESCAN, TRUTH, UNHARMONIZED
 from .plan import Comparison
@@ -61,12 +61,7 @@ def check_headers(comparisons: Iterable[Comparison], other: Mapping[Path, Path],
 def _read_grid(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
     if not path.is_file():
         raise InputError(f"every image of the cohort is needed from every method, but {path} does not exist")
-    try:
-        image = nibabel.Nifti1Image.from_filename(path)
-    except (nibabel.filebasedimages.ImageFileError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"image file {path} must be a readable NIfTI file: {error}") from error
-    assert image.affine is not None
-    return image.shape, image.affine
+    return read_grid(path)
 
 
 @dataclass(frozen=True)

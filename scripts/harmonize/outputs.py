@@ -18,6 +18,7 @@ from ..base.folder_lock import LOCK_PREFIX, hold_part
 from ..base.output_folder import generated_by, refuse_foreign
 from ..base.text_files import write_json, write_text
 from ..base.whole_file import refuse_full_or_read_only, remove_left_behind
+from ..images.cut_off import tell_what_is_cut_off
 from ..images.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from ..images.nifti import image_sha256, write_like, write_on_working_grid
 from ..images.resampling import IDENTITY, NativeResult, to_native_grid
@@ -159,9 +160,12 @@ class Outputs:
             for volume in volumes
             if volume.space is None
         }
+        head = self.shows_head(arrays["image"])
+        if "image" in natives:
+            tell_what_is_cut_off(f"{subject.job.name}, {record['Reference']}", natives["image"], head)
         sidecar = {
             **record,
-            SKULL_STRIPPED: not self.shows_head(arrays["image"]),
+            SKULL_STRIPPED: not head,
             FOUND: {**_found(subject, result, arrays, natives.get("image")), **self._compare_heads(subject, target)},
         }
         with refuse_full_or_read_only(volumes[-1].path):

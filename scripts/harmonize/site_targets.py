@@ -16,6 +16,7 @@ from ..jobs.jobs import Job
 from ..jobs.naming import site_code_path
 from ..jobs.targets import SiteTarget, StoredCode, TargetSpec, write_target_code
 from ..methods.base import Code
+from .subjects import to_reason
 from .targets import TargetPreparation
 
 logger = logging.getLogger(__name__)
@@ -84,8 +85,8 @@ class SiteTargets:
                 # Other images of the visit take their time, and are needed where somebody lacks the contrast.
                 prepared = self.preparation(path, contrast, CONTRASTS if contrast in made_up else ())
                 found.append((site, subject, prepared.code))
-            except InputError as error:
-                logger.warning("site %s is judged without %s: %s", site, subject, error)
+            except Exception as error:
+                logger.warning("site %s is judged without %s: %s", site, subject, to_reason(error))
             progress.step()
         encoded: dict[str, dict[str, list[Code]]] = defaultdict(lambda: defaultdict(list))
         for site, _, code in sorted((each for part in gather(found) for each in part), key=lambda each: each[:2]):

@@ -99,11 +99,16 @@ def read_subject(
 
 def to_failure(job: Job, error: Exception) -> Failure:
     """Input that is refused is explained by its message; anything else may be our mistake and is logged in full."""
+    if find_cause(error, InputError) is None:
+        logger.error("%s failed", job.name, exc_info=error)
+        return Failure(job, f"{to_reason(error)}; see the log", refused=False)
+    return Failure(job, to_reason(error), refused=True)
+
+
+def to_reason(error: Exception) -> str:
+    """The message of a refusal, or what else came up."""
     refusal = find_cause(error, InputError)
-    if refusal is not None:
-        return Failure(job, str(refusal), refused=True)
-    logger.error("%s failed", job.name, exc_info=error)
-    return Failure(job, f"unexpected {type(error).__name__}: {error}; see the log", refused=False)
+    return f"unexpected {type(error).__name__}: {error}" if refusal is None else str(refusal)
 
 
 def first(batch: list[Any]) -> Any:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
-from ..base.errors import InputError
+from ..base.errors import InputError, speaking_of
 from ..base.steps import tell
 from ..images.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from ..images.nifti import image_sha256
@@ -105,6 +105,10 @@ class TargetPreparation:
 
     def _encode_image(self, path: Path, contrast: str, contrasts_instead: frozenset[str]) -> PreparedTarget:
         tell("encode the target")
+        with speaking_of(f"target {path}"):
+            return self._encode_readable(path, contrast, contrasts_instead)
+
+    def _encode_readable(self, path: Path, contrast: str, contrasts_instead: frozenset[str]) -> PreparedTarget:
         beside = self._beside(path, contrasts_instead)
         data, sha256 = self._prepare(path, contrast, beside)
         channel = CONTRASTS.index(contrast)

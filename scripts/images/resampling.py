@@ -46,12 +46,14 @@ _ONE_THREAD_IN_ITK = Lock()
 class NativeResult:
     """A volume (X, Y, Z) on an image's grid, 0 where `outside` (X, Y, Z) says that the working grid does not reach.
 
-    `foreground_outside` counts the outside voxels at which the image itself shows more than noise.
+    `foreground_outside` counts the outside voxels at which the image itself shows more than noise, and `share_outside`
+    is their share of all such voxels.
     """
 
     voxels: np.ndarray
     outside: np.ndarray
     foreground_outside: int
+    share_outside: float = 0.0
 
 
 def to_working_grid(image: NativeImage, to_mni: np.ndarray = IDENTITY, order: Order = 3) -> np.ndarray:
@@ -69,14 +71,17 @@ def to_native_grid(
     """A `volume` of the working grid on the grid of `image`: the way back from `to_working_grid`."""
     native_to_working = np.linalg.inv(_working_to_native(image, to_mni))
     values, outside = _resample(volume, native_to_working, image.voxels.shape, order)
-    return NativeResult(values, outside, _count_foreground(image.voxels, outside))
+    return NativeResult(values, outside, *_foreground(image.voxels, outside))
 
 
-def _count_foreground(voxels: np.ndarray, where: np.ndarray) -> int:
+def _foreground(voxels: np.ndarray, where: np.ndarray) -> tuple[int, float]:
+    """How many voxels of the foreground lie there, and their share."""
     if not where.any():
-        return 0
+        return 0, 0.0
     # The air of a raw scan is not 0.
-    return int(np.count_nonzero(voxels[where] > _NOISE_SHARE * np.percentile(voxels, _BRIGHT_PERCENTILE)))
+    shown = voxels > _NOISE_SHARE * np.percentile(voxels, _BRIGHT_PERCENTILE)
+    count = int(np.count_nonzero(shown & where))
+    return count, count / max(int(np.count_nonzero(shown)), 1)
 
 
 def _working_to_native(image: NativeImage, to_mni: np.ndarray) -> np.ndarray:

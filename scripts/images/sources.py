@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..base.errors import InputError
 from ..base.steps import tell
 from .brain_mask import read_brain_mask
 from .grid import GRID_SHAPE
+from .intensity_unit import intensity_unit
 from .nifti import NativeImage, read_image
 from .resampling import IDENTITY, to_working_grid
 
@@ -65,18 +66,23 @@ def read_sources(
 ) -> Sources:
     """Read the images of a subject, correct each, and bring them to the grid; unaligned they must lie in MNI152.
 
-    On the grid, what lies outside the `brain_mask` is set to 0.
+    On the grid, what lies outside the `brain_mask` is set to 0. Corrections and alignment see intensities that single
+    precision can square and sum up, whatever the files have; the stack has those of the files.
     """
     images = read_images(paths)
     mask = None if brain_mask is None else read_brain_mask(brain_mask, images)
     available = np.array([contrast in images for contrast in CONTRASTS])
-    corrected = images
+    units = {contrast: intensity_unit(float(image.voxels.max())) for contrast, image in images.items()}
+    corrected = {c: image if units[c] == 1 else _in_unit(image, units[c]) for c, image in images.items()}
     for correct in corrections:
         corrected = {contrast: correct(image) for contrast, image in corrected.items()}
     if align is not None:
         tell("register")
     aligned = Aligned() if align is None else align(corrected)
     stack = stack_images(corrected, aligned.to_mni)
+    for contrast, unit in units.items():
+        if unit != 1:
+            stack[CONTRASTS.index(contrast)] *= np.float32(unit)
     if mask is not None:
         mask.apply(stack, aligned.to_mni)
     return Sources(images, stack, available, aligned)
@@ -119,13 +125,22 @@ def choose_reference(available: Collection[str], target: str, override: str | No
     return next(contrast for contrast in (override or target, "t1w", *CONTRASTS) if contrast in available)
 
 
+def _in_unit(image: NativeImage, unit: float) -> NativeImage:
+    return replace(image, voxels=image.voxels / np.float32(unit))
+
+
 def _refuse_copies(images: Mapping[str, NativeImage]) -> None:
     for (first, image), (second, other) in combinations(images.items(), 2):
-        if image.sha256 == other.sha256:
+        if image.sha256 == other.sha256 or _shows_the_same(image, other):
             pair = f"{image.path}, {other.path}"
             raise InputError(
                 f"sources must be different images, but `{first}` and `{second}` have the same content: {pair}"
             )
+
+
+def _shows_the_same(image: NativeImage, other: NativeImage) -> bool:
+    """Whether two files are one image, perhaps in other encodings."""
+    return np.array_equal(image.affine, other.affine) and np.array_equal(image.voxels, other.voxels)
 
 
 def _refuse_apart(images: Mapping[str, NativeImage]) -> None:

@@ -14,6 +14,7 @@ from monai.transforms import MapTransform
 from torch import Tensor
 
 from ..base.errors import InputError
+from ..images.intensity_unit import intensity_unit
 from .channels import map_available
 from .closing import check_radius, close_with_ball
 
@@ -24,7 +25,9 @@ def otsu_threshold(volume: Tensor, bins: int = 256, name: str = "the volume") ->
     Formula: the largest n_1 n_2 (mean_1 - mean_2)^2, with bins of equal width between minimum and maximum. A refusal
     speaks of `name`.
     """
-    counts, edges = np.histogram(volume.numpy(force=True), bins)
+    # Squares of very large or small values would be infinite or 0.
+    unit = intensity_unit(float(volume.abs().max()))
+    counts, edges = np.histogram((volume if unit == 1 else volume / unit).numpy(force=True), bins)
     if np.count_nonzero(counts) == 1:
         raise InputError(f"{name} must hold more than one value, its voxels are all {volume.flatten()[0]:g}")
     centers = (edges[:-1] + edges[1:]) / 2
@@ -33,7 +36,7 @@ def otsu_threshold(volume: Tensor, bins: int = 256, name: str = "the volume") ->
     lower, upper = np.cumsum(weights)[:-1], np.cumsum(weights[::-1])[-2::-1]
     sums = weights * centers
     lower_mean, upper_mean = np.cumsum(sums)[:-1] / lower, np.cumsum(sums[::-1])[-2::-1] / upper
-    return float(centers[np.argmax(lower * upper * (lower_mean - upper_mean) ** 2)])
+    return unit * float(centers[np.argmax(lower * upper * (lower_mean - upper_mean) ** 2)])
 
 
 def remove_background(

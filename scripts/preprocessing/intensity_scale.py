@@ -1,7 +1,8 @@
 """Intensities divided by a percentile and clipped.
 
 The percentile is that of all voxels, zeros included, so it depends on the grid. Published HACA3+ weights expect the
-working grid, not yet padded, and `ScaleByPercentiled` before `RemoveBackgroundd`.
+working grid, not yet padded, an `epsilon` of 1e-5, and `ScaleByPercentiled` before `RemoveBackgroundd`. An epsilon
+makes the result depend on the unit of intensity, and is 0 otherwise.
 """
 
 from collections.abc import Hashable, Mapping
@@ -19,7 +20,7 @@ from .channels import map_available
 
 
 def scale_by_percentile(
-    volume: Tensor, percentile: float = 95.0, epsilon: float = 1e-5, upper: float = 5.0, name: str = "the volume"
+    volume: Tensor, percentile: float = 95.0, epsilon: float = 0.0, upper: float = 5.0, name: str = "the volume"
 ) -> tuple[Tensor, float]:
     """Divide a volume of any shape and clip it to 0 and `upper`; return it with the divisor.
 
@@ -45,7 +46,7 @@ class ScaleByPercentiled(MapTransform):
         self,
         keys: KeysCollection = "image",
         percentile: float = 95.0,
-        epsilon: float = 1e-5,
+        epsilon: float = 0.0,
         upper: float = 5.0,
         scale_key: str = "scale",
         available_key: str = "available",

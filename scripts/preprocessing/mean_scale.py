@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from torch import Tensor
@@ -31,7 +32,7 @@ class ScaleByMeand(MapTransform):
 
 def _divide(volume: Tensor, name: str) -> Tensor:
     inside = volume[volume != 0]
-    mean = float(inside.mean()) if len(inside) else 0.0
+    mean = float(inside.mean(dtype=torch.float64)) if len(inside) else 0.0
     if not mean > 0:
         raise InputError(f"the mean of {name} where it is not 0 must be positive, got {mean:g}")
     return volume / mean

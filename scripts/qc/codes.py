@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,18 @@ def read_codes(preparation: TargetPreparation, subject: Subject, target: Prepare
     if prepared is not None:
         codes["after"] = method.describe_image(prepared, contrast)
     return codes
+
+
+def code_distances(codes: Codes) -> dict[str, float]:
+    """How far the appearance before and after is from that of the target, as measures."""
+    appearance = {when: code["appearance"] for when, code in codes.items() if "appearance" in code}
+    if "target" not in appearance:
+        return {}
+    return {
+        f"contrast_{when}": float(np.linalg.norm(np.subtract(appearance[when], appearance["target"])))
+        for when in ("before", "after")
+        if when in appearance
+    }
 
 
 def _prepare(transform: Transform, volume: Tensor, channel: int) -> Tensor | None:

@@ -14,8 +14,39 @@ from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
 from ..harmonize.subjects import Subject
+from ..images.grid import GRID_AFFINE
 from ..inferers.harmonization import Harmonized, SourceFeatures
-from .planes import Box, box_around
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of the working grid, from the voxel `low` up to, not including, `high`."""
+
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+    @classmethod
+    def around(cls, mask: np.ndarray, margin: int) -> "Box":
+        """The smallest box that holds what is True, and `margin` voxels around, within the volume."""
+        places = np.argwhere(mask)
+        low = np.maximum(places.min(axis=0) - margin, 0)
+        high = np.minimum(places.max(axis=0) + 1 + margin, mask.shape)
+        return cls(tuple(low.tolist()), tuple(high.tolist()))
+
+    def cut(self, volume: np.ndarray) -> np.ndarray:
+        """That part of a volume (X, Y, Z)."""
+        return volume[tuple(slice(low, high) for low, high in zip(self.low, self.high, strict=True))]
+
+    def millimeters(self, axis: int, index: int) -> int:
+        """Where slice `index` of the box lies along an axis of MNI152 space."""
+        return round(float(self.affine[axis, axis] * index + self.affine[axis, 3]))
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Voxel to world (4, 4) of the part."""
+        affine = GRID_AFFINE.copy()
+        affine[:3, 3] += GRID_AFFINE[:3, :3] @ np.array(self.low)
+        return affine
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +89,7 @@ def compare(
     shown = harmonized != 0
     for volume in [*sources.values(), *([] if wanted is None else [wanted])]:
         shown |= volume != 0
-    box = box_around(shown, margin)
+    box = Box.around(shown, margin)
     harmonized, sources = box.cut(harmonized), {name: box.cut(volume) for name, volume in sources.items()}
     inside = harmonized != 0 if result.visible is None else box.cut(_numpy(result.visible[0]) != 0)
     if not inside.any():

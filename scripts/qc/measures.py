@@ -1,17 +1,23 @@
 """Numbers that describe one harmonized image, for its page and for sorting a cohort."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from ..base.errors import InputError
+from ..base.regions import REGIONS
+from ..metrics.volumes import region_volumes
 from .comparison import Comparison
+
+Segmenter = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How a number is shown, `label` and whether in percent, and what it says, `meaning`.
+    """How a number is called and shown, and a sentence on what it says and which values are good.
 
     `worse` is 1 where a larger number than others have gives cause for a look, -1 where a smaller one does, else 0.
     """
@@ -23,46 +29,75 @@ class Measure:
 
     def text(self, value: float) -> str:
         """The number as a reader wants it."""
-        return f"{100 * value:.1f} %" if self.percent else f"{value:.2f}"
+        return in_percent(value) if self.percent else f"{value:.2f}"
 
 
 MEASURES: Mapping[str, Measure] = {
     "change": Measure(
-        "Change of intensity",
-        "mean absolute difference from the source, after one factor for brightness, as a share of white",
+        "Change of brightness",
+        "Mean difference between the harmonized image and the source, in percent of white. Some change is wanted;"
+        " much more than in other people is a reason to look.",
         percent=True,
     ),
     "edges": Measure(
         "Edges kept",
-        "correlation of the gradient strength with that of the source; 1 means that edges are where they were",
+        "Agreement of the edges with those of the source, from 0 to 1. Higher is better: at 1, all edges are where"
+        " they were.",
         worse=-1,
     ),
     "histogram_before": Measure(
-        "Histogram to target, before",
-        "Wasserstein distance of the foreground's intensities to those of the target, as a share of white",
+        "Distance to target, before",
+        "How far the histogram of the source is from that of the target, in percent of white.",
         percent=True,
         worse=0,
     ),
-    "histogram_after": Measure("Histogram to target, after", "the same of the harmonized image", percent=True),
+    "histogram_after": Measure(
+        "Distance to target, after",
+        "How far the histogram of the harmonized image is from that of the target. It should be lower than before.",
+        percent=True,
+    ),
     "contrast_before": Measure(
-        "Contrast code to target, before",
-        "distance of the source's contrast code to that of the target",
+        "Contrast code, before",
+        "How far the contrast code of the source is from that of the target.",
         worse=0,
     ),
-    "contrast_after": Measure("Contrast code to target, after", "the same of the harmonized image"),
-    "severity": Measure(
-        "Artifact score, worst source",
-        "norm of the artifact code, above what is usual for the contrast where that is known",
+    "contrast_after": Measure(
+        "Contrast code, after",
+        "How far the contrast code of the harmonized image is from that of the target. It should be lower than before.",
     ),
-    "imputed": Measure("Imputed", "share of the image that the reference source did not show", percent=True),
+    "severity": Measure(
+        "Artifact score",
+        "The highest artifact score among the sources, above what is usual for its contrast where that is known. Lower"
+        " is better.",
+    ),
+    "imputed": Measure(
+        "Imputed",
+        "Share of the image where the reference source shows nothing, so that it was made up. 0 % is best.",
+        percent=True,
+    ),
     "uncertainty": Measure(
-        "Uncertainty", "mean standard deviation over planes (and draws), as a share of white", percent=True
+        "Uncertainty",
+        "How much the results of the three slice directions differ, in percent of white. Lower is better.",
+        percent=True,
     ),
     "outside": Measure(
-        "Outside the network's box", "share of the source's foreground that the network cannot reach", percent=True
+        "Cut off at the edge",
+        "Share of the reference source that lies outside the grid on which the method works, and is empty in the"
+        " output. It should be 0 %.",
+        percent=True,
     ),
-    "volumes": Measure("Largest change of a volume", "over the nine regions of the tissue segmentation", percent=True),
+    "volumes": Measure(
+        "Largest change of volume",
+        "The largest relative change of volume among nine brain regions. A few percent are within the error of the"
+        " segmentation.",
+        percent=True,
+    ),
 }
+
+
+def in_percent(share: float) -> str:
+    """A share of 1 in percent."""
+    return f"{100 * share:.1f} %"
 
 
 def measure(
@@ -86,11 +121,17 @@ def measure(
         values["imputed"] = found["imputed_share"]
     if comparison.uncertainty is not None:
         values["uncertainty"] = float(comparison.uncertainty[inside].mean())
-    if "foreground_outside_network_box" in found and before is not None:
-        reached = int((before > 0).sum())
-        lost = found["foreground_outside_network_box"]
-        values["outside"] = lost / max(1, reached + lost)
     return values
+
+
+def share_cut_off(reference: np.ndarray, lost_voxels: int, voxel_volume: float) -> float:
+    """The share of a source that is outside the working grid.
+
+    `reference` is what that grid, whose voxels are 1 mm wide, shows of it; lost voxels are those of its own grid, of
+    `voxel_volume` mm^3 each.
+    """
+    lost = lost_voxels * voxel_volume
+    return lost / (np.count_nonzero(reference > 0) + lost) if lost else 0.0
 
 
 def _edge_agreement(before: np.ndarray, after: np.ndarray, inside: np.ndarray) -> float:
@@ -112,3 +153,32 @@ def _distance(first: np.ndarray, second: np.ndarray, quantiles: int) -> float:
         return 0.0
     levels = (np.arange(quantiles) + 0.5) / quantiles
     return float(np.abs(np.quantile(first, levels) - np.quantile(second, levels)).mean())
+
+
+def tissue_segmenter(voxel_mm: int) -> Segmenter:
+    """The evaluation's segmenter, if the packages that it takes are installed."""
+    missing = [package for package in ("nilearn", "scipy") if find_spec(package) is None]
+    if missing:
+        raise InputError(
+            f"`qc_volumes` needs the packages {' and '.join(missing)}: pip install -r requirements-evaluate.txt"
+        )
+    from ..metrics.segmentation import TissueSegmenter
+
+    return TissueSegmenter(voxel_mm=voxel_mm)
+
+
+def region_changes(segmenter: Segmenter, before: np.ndarray, after: np.ndarray) -> Mapping[str, tuple[float, float]]:
+    """Milliliters of every region before and after, of images (X, Y, Z) on the working grid, whose voxels are 1 mm.
+
+    Empty where an image cannot be segmented.
+    """
+    try:
+        volumes = [region_volumes(segmenter(image), len(REGIONS), 1e-3).tolist() for image in (before, after)]
+    except InputError:
+        return {}
+    return dict(zip(REGIONS, zip(*volumes, strict=True), strict=True))
+
+
+def largest_change(changes: Mapping[str, tuple[float, float]]) -> float:
+    """The largest relative change of a region that is there before."""
+    return max((abs(after / before - 1) for before, after in changes.values() if before > 0), default=0.0)

@@ -1,141 +1,128 @@
-"""The page of one subject."""
+"""Pages from templates, and the page of one subject.
 
-from collections.abc import Sequence
+The templates in `assets` have all words and markup, and call for the figures that they show. What they are given is
+escaped, unless it is `Markup`.
+"""
 
-from .figures import LABELS
-from .markup import Markup, join, tag
-from .measures import MEASURES
-from .part import Figures, Part
-from .sections import SECTIONS
-from .shell import document, theme_button
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..base.contrasts import BIDS_SUFFIX
+from . import charts, figures, slices
+from .image_report import ImageReport
+from .measures import MEASURES, in_percent
 from .viewer import Embedded
 
+SECTIONS = (
+    "overview",
+    "slices",
+    "histogram",
+    "attention",
+    "artifacts",
+    "imputed",
+    "uncertainty",
+    "anatomy",
+    "registration",
+    "parameters",
+)
 # Numbers that are worth the first screen, where they are known.
-_HEADLINES = ("change", "edges", "histogram_before", "histogram_after", "imputed", "volumes")
-_VIEWS = {"3": "three planes", "0": "axial", "1": "coronal", "2": "sagittal", "4": "3D"}
+_HEADLINES = ("change", "edges", "histogram_before", "histogram_after", "outside", "imputed", "volumes")
+_ASSETS = Path(__file__).with_name("assets")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Draws the figures of a page, which are also written beside it; `address` gives the relative path of each."""
+
+    address: Callable[[str, str], str]
+    drawn: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def show(self, name: str, image: ImageReport, caption: str = "") -> Markup:
+        """The figure with its caption and a link to its file; nothing where there is nothing to show."""
+        picture = figures.FIGURES[name](image)
+        if picture is None:
+            return Markup()
+        svg = draw(picture)
+        self.drawn[name, image.contrast] = f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}\n'
+        return Markup(render("figure.html", picture=svg, caption=caption, file=self.address(name, image.contrast)))
 
 
 def subject_page(
-    name: str, parts: Sequence[Part], sections: Sequence[str], figures: Figures, viewer: Embedded | None, index: str
+    name: str,
+    images: Sequence[ImageReport],
+    sections: Sequence[str],
+    shown: Figures,
+    viewer: Embedded | None,
+    index: str,
 ) -> str:
     """The page of the job `name`; `index` is the address of the cohort's page."""
-    version = parts[0].sidecar["Method"]["software"]["brain_mri_harmonization"]
-    several = len(parts) > 1
-    content = [
-        tag("header", tag("h1", name), theme_button()),
-        tag("p", "Harmonization report", class_="faint"),
-        _navigation(parts, index) if several else tag("nav", tag("a", "All subjects", href=index), class_="screen"),
-        _random_note(parts),
-    ]
-    for place, part in enumerate(parts):
-        content.append(tag("h2", f"Harmonized {LABELS[part.contrast]}", id=part.contrast))
-        content += [_concerns(part), _headlines(part)]
-        if place == 0:
-            content.append(_viewer(viewer))
-        content += [SECTIONS[section](part, figures) for section in sections]
-    return document(
-        f"{name}: harmonization",
-        [item for item in [*content, _footer(version)] if item is not None],
-        viewer=viewer is not None,
+    return render(
+        "subject.html",
+        name=name,
+        images=images,
+        sections=sections,
+        show=shown.show,
+        viewer=viewer,
+        index=index,
+        headlines=_HEADLINES,
     )
 
 
-def _navigation(parts: Sequence[Part], index: str) -> Markup:
-    links = [tag("a", LABELS[part.contrast], href=f"#{part.contrast}") for part in parts]
-    return tag("nav", tag("a", "All subjects", href=index), links, class_="screen")
+def render(template: str, **given: Any) -> str:
+    """What a template makes of what it is given."""
+    return _environment().get_template(template).render(given)
 
 
-def _random_note(parts: Sequence[Part]) -> Markup | None:
-    if not any(part.random for part in parts):
-        return None
-    return tag(
-        "div", tag("strong", "Meaningless: random weights."), " This run only tries the bundle out.", class_="note"
+def draw(picture: Any) -> Markup:
+    """A figure as SVG, by the macro of its kind."""
+    drawn: Markup = getattr(_environment().get_template("drawing.svg").module, picture.kind)(picture)
+    return drawn
+
+
+@lru_cache
+def _environment() -> Environment:
+    """Templates in which everything is escaped and nothing may be missing."""
+    environment = Environment(
+        loader=FileSystemLoader(_ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
+    scripts = {name: Markup((_ASSETS / name).read_text(encoding="utf-8")) for name in ("page.js", "viewer.js")}
+    environment.filters |= {
+        "draw": draw,
+        "percent": in_percent,
+        "place": lambda value: f"{round(value, 1):g}",
+        "png": lambda pixels: base64.b64encode(slices.encode_png(pixels)).decode(),
+        "ticks": charts.ticks,
+    }
+    environment.globals |= {
+        "charts": charts,
+        "figures": figures,
+        "labels": BIDS_SUFFIX,
+        "measures": MEASURES,
+        "scripts": scripts,
+        "script_hashes": {name: _hash(script) for name, script in scripts.items()},
+        "ramps": {"difference": _ramp(slices.DIVERGING), "map": _ramp(slices.SEQUENTIAL)},
+    }
+    return environment
 
 
-def _concerns(part: Part) -> Markup | None:
-    if part.random:
-        return None
-    if not part.concerns:
-        return tag(
-            "div",
-            "Nothing stands out in the numbers below. They cannot replace a look at the images.",
-            class_="note calm",
-        )
-    items = [tag("li", concern) for concern in part.concerns]
-    return tag("div", tag("strong", "Look at this first"), tag("ul", items), class_="note")
+def _hash(script: str) -> str:
+    """By which a page's Content-Security-Policy knows a script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _headlines(part: Part) -> Markup:
-    shown = [key for key in _HEADLINES if key in part.values]
-    facts = [
-        tag(
-            "div",
-            tag("dt", MEASURES[key].label),
-            tag("dd", MEASURES[key].text(part.values[key])),
-            title=MEASURES[key].meaning,
-        )
-        for key in shown
-    ]
-    return tag("dl", facts, class_="facts") if facts else Markup()
-
-
-def _viewer(viewer: Embedded | None) -> Markup:
-    """Two linked panes, which start when asked to."""
-    title = tag("h3", "Viewer")
-    if viewer is None:
-        text = "Left out: this page would become larger than `report#viewer_megabytes` allows."
-        return tag("section", title, tag("p", text, class_="explain"), class_="screen")
-    labels = list(viewer.volumes)
-    panes = [_pane(side, labels, chosen) for side, chosen in zip(("left", "right"), _first_choice(labels), strict=True)]
-    views = [tag("option", text, value=value) for value, text in _VIEWS.items()]
-    files = [
-        tag("script", Markup(data), type="text/plain", class_="volume", data_label=label)
-        for label, data in viewer.volumes.items()
-    ]
-    size = f"{viewer.size / 1e6:.1f} MB of this page, {viewer.millimeters} mm voxels, 8 bits"
-    return tag(
-        "section",
-        title,
-        tag("p", f"Linked panes: click or scroll in one, and both move. {size}; nothing is fetched.", class_="explain"),
-        tag(
-            "p",
-            tag("button", "Start the viewer", type="button", class_="start"),
-            " ",
-            tag("span", class_="status faint"),
-        ),
-        tag(
-            "div",
-            tag("div", tag("label", "View ", tag("select", views, class_="view")), class_="controls"),
-            tag("div", panes, class_="panes"),
-            class_="stage",
-            hidden="",
-        ),
-        files,
-        tag("script", Markup(viewer.module), type="text/plain", id="niivue"),
-        id="viewer",
-        class_="screen",
-    )
-
-
-def _pane(side: str, labels: Sequence[str], chosen: str) -> Markup:
-    options = [tag("option", label, selected="" if label == chosen else None) for label in labels]
-    return tag(
-        "div",
-        tag("div", tag("label", f"{side} ", tag("select", options)), class_="controls"),
-        tag("div", tag("canvas", tabindex=0, aria_label=f"{side} pane"), class_="canvas"),
-        tag("output"),
-        class_="pane",
-    )
-
-
-def _first_choice(labels: Sequence[str]) -> tuple[str, str]:
-    """What the panes show first: the source of the contrast that was harmonized, else any, and the harmonized image."""
-    after = next(label for label in labels if label.startswith("harmonized"))
-    same = after.replace("harmonized", "source")
-    return (same if same in labels else labels[0]), after
-
-
-def _footer(version: str) -> Markup:
-    text = f"brain_mri_harmonization {version}. For research; no medical device."
-    return tag("footer", join(text))
+def _ramp(colors: Sequence[Sequence[int]]) -> str:
+    """A range of colors as CSS has it."""
+    return f"linear-gradient(90deg, {', '.join('#' + bytes(color).hex() for color in colors)})"

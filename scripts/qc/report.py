@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..base.errors import InputError
 from ..base.output_folder import describe
 from ..base.text_files import write_text
@@ -22,24 +20,16 @@ from ..harmonize.targets import PreparedTarget, TargetPreparation
 from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import Job
 from ..jobs.naming import sidecar_path
-from .anatomy import Segmenter
 from .codes import Codes, read_codes
-from .cohort_page import cohort_page
-from .comparison import Comparison
-from .figures import LABELS
-from .names import INDEX, ReportNames
-from .niivue import NiiVue, find_niivue
-from .origin import read_origin
-from .page import subject_page
-from .part import Figures, Look, Part
-from .part_maker import PartMaker
-from .planes import Box
-from .png import encode_png
-from .probe import probe_features
-from .sections import SECTIONS
-from .summaries import Summary, read_made_from, read_summaries, write_summaries
+from .cohort import cohort_page
+from .figures import thumbnail
+from .image_report import ImageReports, Look
+from .measures import Segmenter
+from .page import SECTIONS, Figures, subject_page
+from .slices import encode_png
+from .summaries import INDEX, ReportFiles, read_made_from, read_summaries, summarize, write_summaries
 from .verdicts import Limits
-from .viewer import embed
+from .viewer import NiiVue, embed, find_niivue, offered_volumes
 
 
 @dataclass
@@ -53,7 +43,7 @@ class QcReport:
 
     folder: str | Path
     targets: TargetPreparation
-    sections: Sequence[str] = tuple(SECTIONS)
+    sections: Sequence[str] = SECTIONS
     limits: Mapping[str, Any] = field(default_factory=dict)
     look: Mapping[str, Any] = field(default_factory=dict)
     viewer_megabytes: float = 10.0
@@ -68,14 +58,13 @@ class QcReport:
         if self.viewer_megabytes < 0:
             raise InputError(f"`viewer_megabytes` must not be negative, got {self.viewer_megabytes}")
         self._niivue: NiiVue | None = find_niivue() if self.viewer_megabytes > 0 else None
-        self._make_part = PartMaker(
-            self.targets, self.named_targets, self.segmenter, Limits(**self.limits), Look(**self.look)
-        )
+        limits, look = Limits(**self.limits), Look(**self.look)
+        self._images = ImageReports(self.targets, self.named_targets, self.segmenter, limits, look)
 
     def is_done(self, job: Job, outputs: Sequence[Path]) -> bool:
         """Whether an earlier run left the report of these outputs."""
-        names = ReportNames(Path(str(self.folder)), job)
-        return names.page.is_file() and read_made_from(names.summary) == self._hash(_read_sidecars(outputs))
+        files = ReportFiles(Path(str(self.folder)), job)
+        return files.page.is_file() and read_made_from(files.summary) == self._hash(_read_sidecars(outputs))
 
     def read_codes(
         self, subject: Subject, targets: Sequence[PreparedTarget], results: Sequence[Harmonized]
@@ -93,26 +82,27 @@ class QcReport:
         outputs: Sequence[Path],
     ) -> Path:
         """Write the report of one job, whose `outputs` lie on disk with their sidecars; say where."""
-        names, sidecars = ReportNames(Path(str(self.folder)), subject.job), _read_sidecars(outputs)
-        parts = [
-            self._make_part(subject, target, result, own, sidecars[target.contrast])
+        files, sidecars = ReportFiles(Path(str(self.folder)), subject.job), _read_sidecars(outputs)
+        images = [
+            self._images.make(subject, target, result, own, sidecars[target.contrast])
             for target, result, own in zip(targets, results, codes, strict=True)
         ]
-        figures = Figures(lambda name, contrast: names.relative(names.figure(name, contrast)))
+        figures = Figures(lambda name, contrast: files.relative(files.figure(name, contrast)))
         viewer = None
         if self._niivue is not None:
-            viewer = embed(self._niivue, _volumes(parts), self.viewer_megabytes * 1e6)
-        page = subject_page(subject.job.name, parts, self.sections, figures, viewer, INDEX)
-        with refuse_full_or_read_only(names.page, "report"):
+            offered = offered_volumes({image.label: image.comparison for image in images})
+            viewer = embed(self._niivue, offered, self.viewer_megabytes * 1e6)
+        page = subject_page(subject.job.name, images, self.sections, figures, viewer, INDEX)
+        with refuse_full_or_read_only(files.page, "report"):
             for (name, contrast), content in figures.drawn.items():
-                write_text(names.figure(name, contrast), content)
-            for part in parts:
-                with whole_file(names.figure("thumbnail", part.contrast, "png")) as partial:
-                    partial.write_bytes(encode_png(part.thumbnail))
-            write_text(names.page, page)
-            summaries = [_summarize(names, subject, part) for part in parts]
-            write_summaries(names.summary, self._hash(sidecars), summaries)
-        return names.page
+                write_text(files.figure(name, contrast), content)
+            for image in images:
+                with whole_file(files.figure("thumbnail", image.contrast, "png")) as partial:
+                    partial.write_bytes(encode_png(thumbnail(image.comparison)))
+            write_text(files.page, page)
+            summaries = [summarize(files, subject, image) for image in images]
+            write_summaries(files.summary, self._hash(sidecars), summaries)
+        return files.page
 
     def finish(self) -> None:
         """Write the cohort's page from what all jobs left, those of earlier runs included."""
@@ -135,40 +125,3 @@ def _read_sidecars(outputs: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """By the contrast of the target; all outputs of one have the same."""
     sidecars = (json.loads(sidecar_path(path).read_text(encoding="utf-8")) for path in outputs)
     return {sidecar["Target"]["contrast"]: sidecar for sidecar in sidecars}
-
-
-def _summarize(names: ReportNames, subject: Subject, part: Part) -> Summary:
-    origin = read_origin(subject.images[part.sidecar["Reference"]].path)
-    site = subject.job.site or origin.site
-    return Summary(
-        name=subject.job.name,
-        subject=subject.job.subject,
-        contrast=part.contrast,
-        site=site,
-        scanner=origin.scanner,
-        page=names.relative(names.page),
-        thumbnail=names.relative(names.figure("thumbnail", part.contrast, "png")),
-        random=part.random,
-        values=part.values,
-        codes=part.codes,
-        probe=probe_features(part.comparison) if site else {},
-        concerns=part.concerns,
-    )
-
-
-def _volumes(parts: Sequence[Part]) -> dict[str, tuple[np.ndarray, Box]]:
-    """What the viewer offers: every source once, targets and harmonized images."""
-    offered: dict[str, tuple[np.ndarray, Box]] = {}
-    for part in parts:
-        offered |= _labelled(part.comparison, offered)
-    return dict(sorted(offered.items(), key=lambda item: ("source", "target", "harmonized").index(item[0].split()[0])))
-
-
-def _labelled(comparison: Comparison, offered: Mapping[str, Any]) -> dict[str, tuple[np.ndarray, Box]]:
-    own = f"source {LABELS[comparison.contrast]}"
-    sources = {f"source {LABELS[name]}": volume for name, volume in comparison.sources.items()}
-    volumes = {label: volume for label, volume in sources.items() if label == own or label not in offered}
-    if comparison.target is not None:
-        volumes[f"target {LABELS[comparison.contrast]}"] = comparison.target
-    volumes[f"harmonized {LABELS[comparison.contrast]}"] = comparison.harmonized
-    return {label: (volume, comparison.box) for label, volume in volumes.items()}

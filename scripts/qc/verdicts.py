@@ -1,7 +1,9 @@
 """What the numbers mean, in words that promise no more than they know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from .measures import in_percent
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Limits:
     severity: tuple[float, float] = (0.25, 0.5)
     edges: float = 0.7
     imputed: float = 0.05
-    outside: float = 0.01
+    outside: float = 0.001
     volumes: float = 0.1
 
 
@@ -30,7 +32,7 @@ def judge_severities(
         return {name: _above_usual(score - usual[name], *limits.severity) for name, score in scores.items()}
     known = [*scores.values(), *([] if target is None else [target])]
     if len(known) < 2:
-        return dict.fromkeys(scores, "nothing here to compare it with")
+        return dict.fromkeys(scores, "there is no other image to compare it with")
     lowest, (somewhat, clearly) = min(known), limits.severity
     return {name: _above_lowest(score - lowest, somewhat, clearly) for name, score in scores.items()}
 
@@ -41,36 +43,39 @@ def _above_usual(excess: float, somewhat: float, clearly: float) -> str:
 
 def _above_lowest(excess: float, somewhat: float, clearly: float) -> str:
     if excess == 0:
-        return "the lowest score here"
+        return "the lowest score of these images"
     if excess < somewhat:
-        return "about as few signs of artifacts as the lowest here"
-    return f"{_more(excess, clearly)} than the lowest here"
+        return "about as few signs of artifacts as the image with the lowest score"
+    return f"{_more(excess, clearly)} than the image with the lowest score"
 
 
 def _more(excess: float, clearly: float) -> str:
     return f"{'clearly' if excess >= clearly else 'somewhat'} more signs of artifacts"
 
 
-def find_concerns(values: Mapping[str, float], severities: Sequence[str], limits: Limits) -> list[str]:
+def find_concerns(values: Mapping[str, float], verdicts: Iterable[str], limits: Limits) -> list[str]:
     """What a reader should look at first; empty where nothing stands out."""
     concerns = []
-    if any(verdict.startswith("clearly") for verdict in severities):
-        concerns.append("At least one source shows clearly more signs of artifacts; see the scores below.")
+    if values.get("outside", 0.0) >= limits.outside:
+        concerns.append(
+            f"{in_percent(values['outside'])} of the source lies outside the grid on which the method works and was cut"
+            " off. The harmonized image is empty there. If brain is missing, do not use the volumes of this image."
+        )
+    if any(verdict.startswith("clearly") for verdict in verdicts):
+        concerns.append("At least one source shows clearly more signs of artifacts. See the section on artifacts.")
     if values.get("edges", 1.0) < limits.edges:
         concerns.append(
-            f"Edges agree with the source only to {values['edges']:.2f} (usual: above {limits.edges:g})."
-            " Compare the anatomy before and after."
+            f"The edges of the harmonized image agree with those of the source only to {values['edges']:.2f}, where"
+            f" {limits.edges:g} or more is expected. Compare the anatomy before and after."
         )
     if values.get("imputed", 0.0) > limits.imputed:
         concerns.append(
-            f"{values['imputed']:.1%} of the image was made up from other contrasts, where the reference source"
-            " shows nothing. Do not read pathology there."
-        )
-    if values.get("outside", 0.0) > limits.outside:
-        concerns.append(
-            f"{values['outside']:.1%} of the source's foreground lies outside the box that the network sees, and is"
-            " empty in the output."
+            f"{in_percent(values['imputed'])} of the image was made up from other contrasts, because the reference"
+            " source shows nothing there. Do not read pathology in this part."
         )
     if values.get("volumes", 0.0) > limits.volumes:
-        concerns.append(f"The volume of a brain region changed by {values['volumes']:.1%}; see the anatomy check.")
+        concerns.append(
+            f"The volume of at least one brain region changed by {in_percent(values['volumes'])}. See the anatomy"
+            " check."
+        )
     return concerns

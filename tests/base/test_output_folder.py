@@ -75,7 +75,8 @@ def test_what_is_of_the_bundle_goes_by_its_bare_name_wherever_it_lies(monkeypatc
     monkeypatch.setattr(MedianFusion, "__module__", "scripts.elsewhere.fusions")
     monkeypatch.setattr(divide_by_percentile, "__module__", "scripts.elsewhere.scalings")
     assert describe(ours) == before
-    # What others make may be named alike.
+    # What others make may be named alike, and what a config writes out is in no module.
+    assert describe(eval("lambda data: data", {})) == {"_target_": "None.<lambda>"}
     assert describe(made_here) == {"_target_": "tests.base.test_output_folder.made_here"}
 
 

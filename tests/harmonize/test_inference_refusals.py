@@ -167,7 +167,7 @@ def test_encoding_takes_no_target(folder, capsys, monkeypatch):
 
 def test_encoding_is_refused_to_a_method_without_codes(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
-    words = "encoding needs a method with codes, as HACA3 is one; `inferer` is a VolumeInferer"
+    words = "encoding needs a method whose codes can be kept, as HACA3's; this is nyul"
     given = {"sources": {"t1w": "t1w.nii.gz"}}
     assert refused(capsys, Path("out"), "method_nyul.json", "encode.json", **given) == words
 

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scripts.qc.cohort import code_ranges, groups_of, probe_sites, rank
-from scripts.qc.cohort_page import cohort_page
+from scripts.qc.cohort import cohort_page, grouping, probe_sites, rank, scatter_charts
 from scripts.qc.summaries import Summary
 
 
@@ -69,14 +68,14 @@ def test_few_images_of_a_contrast_are_not_ranked():
     summaries += [summary(n, {"change": float(n)}, contrast="flair") for n in range(4)]
     standings = rank(summaries)
     assert [standing.score for standing in standings] == [None] * 8
-    assert "Too few images" in cohort_page(summaries, 3.5)
+    assert "too few images" in cohort_page(summaries, 3.5)
 
 
 def test_images_are_grouped_by_site_and_within_one_site_by_scanner():
     several = [summary(0, site="A", scanner="1"), summary(1, site="B", scanner="1"), summary(2)]
-    assert list(map(groups_of(several), several)) == ["A", "B", "unknown"]
+    assert list(map(grouping(several), several)) == ["A", "B", "unknown"]
     one = [summary(0, site="A", scanner="1"), summary(1, site="A", scanner="2"), summary(2)]
-    assert list(map(groups_of(one), one)) == ["1", "2", "unknown"]
+    assert list(map(grouping(one), one)) == ["1", "2", "unknown"]
 
 
 def test_sites_that_are_told_apart_before_are_not_after():
@@ -90,23 +89,32 @@ def test_sites_that_are_told_apart_before_are_not_after():
 def test_without_sites_it_is_said_why_there_is_no_probe():
     assert "no sites are known" in probe_sites([summary(0), summary(1)])
     pytest.importorskip("sklearn", reason="requirements-evaluate.txt is not installed")
-    assert "at least two sites that two subjects" in probe_sites(two_sites(2))
+    assert "at least two sites, each with images" in probe_sites(two_sites(2))
 
 
 def test_codes_of_both_pictures_and_the_target_share_their_ranges():
-    found = code_ranges(two_sites(10))
-    assert found is not None
-    points, ((left, right), (bottom, top)) = found
-    assert {when: len(codes) for when, codes in points.items()} == {"before": 10, "after": 10, "target": 10}
+    charts = scatter_charts(two_sites(10), lambda one: int(one.site[-1]), lambda one: one.site)
+    assert charts is not None
+    before, after = charts
+    # The target is the same for all.
+    assert len(before.points) == len(after.points) == 11
+    assert (before.x_range, before.y_range) == (after.x_range, after.y_range)
+    (left, right), (bottom, top) = before.x_range, before.y_range
     assert left < 0 < 1 < right and bottom < 0 < 0.09 < top
-    assert code_ranges([summary(0)]) is None
+    assert before.points[1].name == "sub-01, site 1" and before.points[1].group == 1
+    assert scatter_charts([summary(0)], lambda one: 0, lambda one: "") is None
+
+
+def test_what_a_subjects_page_warns_of_is_on_the_cohorts_page_too():
+    page = cohort_page([summary(0, concerns=["0.2 % of the source was cut off."]), summary(1)], 3.5)
+    assert "1 image has a note on its page" in page and "0.2 % of the source was cut off." in page
 
 
 def test_page_has_every_image_and_escapes_what_names_hold():
     summaries = [*two_sites(6), summary(7, {"change": 0.9}, site="<b>&'", codes=two_sites(1)[0].codes)]
     page = cohort_page(summaries, 3.5)
-    assert len(re.findall("<tr>", page)) == 8
-    assert "<b>&" not in page and "&lt;b&gt;&amp;&#x27;" in page
+    assert len(re.findall("<img ", page)) == 7
+    assert "<b>&" not in page and "&lt;b&gt;&amp;&#39;" in page
     for one in summaries:
         assert f'href="{one.page}"' in page and f'src="{one.thumbnail}"' in page
     assert page == cohort_page(list(summaries), 3.5)

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from scripts.base.contrasts import CONTRASTS
-from scripts.qc.comparison import compare
+from scripts.images.grid import GRID_AFFINE
+from scripts.qc.comparison import Box, compare
 
 from .small_subject import CUBE, SHAPE, harmonized, small_subject, textured
 
@@ -82,3 +83,19 @@ def test_an_empty_result_can_be_shown():
     comparison = compare(small_subject(t1w=textured()), harmonized(np.zeros(SHAPE, np.float32)), "t1w", "t1w", None)
     assert not comparison.harmonized.any()
     assert comparison.inside.sum() == CUBE.sum()
+
+
+def test_box_holds_the_mask_and_a_margin_within_the_volume():
+    mask = np.zeros((4, 5, 6), bool)
+    mask[1, 2, 5] = True
+    box = Box.around(mask, margin=2)
+    assert (box.low, box.high) == ((0, 0, 3), (4, 5, 6))
+    assert box.cut(mask).shape == (4, 5, 3)
+    assert box.cut(mask)[1, 2, 2]
+
+
+def test_box_knows_its_place_in_mni_space():
+    box = Box((96, 132, 78), (100, 140, 90))
+    assert [box.millimeters(axis, 0) for axis in range(3)] == [0, 0, 0]
+    assert [box.millimeters(axis, 3) for axis in range(3)] == [-3, 3, 3]
+    np.testing.assert_array_equal(box.affine @ [0, 0, 0, 1], GRID_AFFINE @ [96, 132, 78, 1])

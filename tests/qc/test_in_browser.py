@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from scripts.base.text_files import write_text
-from scripts.qc.cohort_page import cohort_page
+from scripts.qc.cohort import cohort_page
 from scripts.qc.measures import MEASURES
-from scripts.qc.png import encode_png
+from scripts.qc.slices import encode_png
 from tests.harmonize.tiny_subjects import harmonize, write_ball
 
 from .browser import CHROMIUM, Page, open_browser
@@ -89,7 +89,7 @@ def test_pressing_a_heading_sorts_and_pressing_it_again_turns_the_order(page, tm
         (tmp_path / one.thumbnail).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / one.thumbnail).write_bytes(encode_png(np.zeros((2, 2), np.uint8)))
     page.open(tmp_path / "index.html")
-    head = "[...document.querySelectorAll('th button')].find((b) => b.textContent === 'Change of intensity')"
+    head = "[...document.querySelectorAll('th button')].find((b) => b.textContent === 'Change of brightness')"
     column = "[...document.querySelectorAll('tbody tr')].map((row) => row.cells[0].textContent)"
     page.run(f"{head}.click()")
     falling = page.run(column)

@@ -2,23 +2,23 @@ import pytest
 
 from scripts.qc.verdicts import Limits, find_concerns, judge_severities
 
-LIMITS = Limits(severity=(0.25, 0.5), edges=0.7, imputed=0.05, outside=0.01, volumes=0.1)
+LIMITS = Limits(severity=(0.25, 0.5), edges=0.7, imputed=0.05, outside=0.001, volumes=0.1)
 
 
 def test_scores_are_judged_by_their_distance_from_the_lowest():
     verdicts = judge_severities({"t1w": 1.1, "t2w": 1.2, "pd": 1.4, "flair": 1.6}, {}, None, LIMITS)
     assert verdicts == {
-        "t1w": "the lowest score here",
-        "t2w": "about as few signs of artifacts as the lowest here",
-        "pd": "somewhat more signs of artifacts than the lowest here",
-        "flair": "clearly more signs of artifacts than the lowest here",
+        "t1w": "the lowest score of these images",
+        "t2w": "about as few signs of artifacts as the image with the lowest score",
+        "pd": "somewhat more signs of artifacts than the image with the lowest score",
+        "flair": "clearly more signs of artifacts than the image with the lowest score",
     }
 
 
 def test_a_single_source_is_compared_with_the_target_if_that_has_a_score():
-    assert judge_severities({"t1w": 1.0}, {}, None, LIMITS) == {"t1w": "nothing here to compare it with"}
+    assert judge_severities({"t1w": 1.0}, {}, None, LIMITS) == {"t1w": "there is no other image to compare it with"}
     assert judge_severities({"t1w": 1.0}, {}, 0.2, LIMITS) == {
-        "t1w": "clearly more signs of artifacts than the lowest here"
+        "t1w": "clearly more signs of artifacts than the image with the lowest score"
     }
 
 
@@ -33,7 +33,9 @@ def test_a_contrast_is_judged_by_what_is_usual_for_it():
 
 
 def test_nothing_is_said_where_nothing_stands_out():
-    assert find_concerns({"edges": 0.9, "imputed": 0.05, "outside": 0.0, "volumes": 0.02}, ["the lowest"], LIMITS) == []
+    assert (
+        find_concerns({"edges": 0.9, "imputed": 0.05, "outside": 0.0009, "volumes": 0.02}, ["the lowest"], LIMITS) == []
+    )
     assert find_concerns({}, [], LIMITS) == []
 
 
@@ -41,9 +43,9 @@ def test_nothing_is_said_where_nothing_stands_out():
     ("values", "verdicts", "words"),
     [
         ({"edges": 0.42}, [], "only to 0.42"),
-        ({"imputed": 0.051}, [], "5.1% of the image was made up"),
-        ({"outside": 0.02}, [], "2.0% of the source's foreground lies outside"),
-        ({"volumes": 0.101}, [], "changed by 10.1%"),
+        ({"imputed": 0.051}, [], "5.1 % of the image was made up"),
+        ({"outside": 0.001}, [], "0.1 % of the source lies outside the grid"),
+        ({"volumes": 0.101}, [], "changed by 10.1 %"),
         ({}, ["clearly more signs of artifacts than usual"], "clearly more signs of artifacts"),
     ],
 )

@@ -1,14 +1,20 @@
 import base64
 import gzip
+import re
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
 
 import nibabel
 import numpy as np
 import pytest
+import torch
 
 from scripts.base.errors import InputError
-from scripts.qc.niivue import NiiVue, find_niivue
-from scripts.qc.planes import Box
-from scripts.qc.viewer import embed
+from scripts.qc.comparison import Box, compare
+from scripts.qc.viewer import NiiVue, embed, find_module, find_niivue, offered_volumes
+
+from .small_subject import harmonized, small_subject, textured
 
 MODULE = NiiVue(module="export{Niivue}", package="some package 1.0")
 BOX = Box((10, 20, 30), (14, 25, 36))
@@ -64,7 +70,41 @@ def test_a_package_without_a_viewer_is_refused():
         find_niivue("numpy")
 
 
-def test_the_installed_package_carries_niivue():
+def test_the_pinned_package_is_the_installed_one_and_carries_niivue():
+    requirements = (Path(__file__).parents[2] / "requirements-report.txt").read_text(encoding="utf-8")
+    (pinned,) = re.findall(r"^ipyniivue==(.+)$", requirements, re.M)
+    assert version("ipyniivue") == pinned
     niivue = find_niivue()
-    assert niivue.package.startswith("ipyniivue ")
-    assert "export{" in niivue.module and "Niivue" in niivue.module
+    assert niivue.package == f"ipyniivue {pinned}"
+    # What assets/viewer.js takes from the module.
+    (exported,) = re.findall(r"export\s*{([^}]*)}", niivue.module)
+    assert {"Niivue", "NVImage"} <= {name.split(" as ")[-1].strip() for name in exported.split(",")}
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("/* padding */" * 80_000 + "export{a as Niivue}", True),
+        ("/* padding */" * 80_000 + "export{a as NiivueElement}", False),
+        ("export{a as Niivue}", False),
+    ],
+    ids=["a module", "a module of another thing", "a short text"],
+)
+def test_a_widget_of_another_release_is_taken_only_if_it_holds_the_module(code, found):
+    widget = f'var x="short",template="{quote(code)}";'
+    assert find_module(widget) == (code if found else None)
+    assert find_module(f"var template=`{code}`;") is None
+
+
+def test_the_viewer_offers_every_source_once_then_targets_and_results():
+    subject = small_subject(t1w=textured(), flair=2 * textured(1))
+    comparisons = {
+        "T1w": compare(subject, harmonized(textured()), "t1w", "t1w", torch.from_numpy(textured(3))),
+        "FLAIR": compare(subject, harmonized(5 * textured()), "flair", "flair", None),
+    }
+    offered = offered_volumes(comparisons)
+    assert list(offered) == ["source T1w", "source FLAIR", "target T1w", "harmonized T1w", "harmonized FLAIR"]
+    # A source is in the window of the result of its own contrast.
+    assert offered["source FLAIR"][0] is comparisons["FLAIR"].before
+    embedded = embed(MODULE, offered, 1e6)
+    assert embedded is not None and embedded.first_choice == ("source T1w", "harmonized T1w")

@@ -23,7 +23,8 @@ class Baseline(nn.Module, ABC):
     """A method without weights, called like a network.
 
     It sees only the source of the target's contrast. Foreground is where that image is above 0; the output is 0 outside
-    it, nowhere negative, and in the target's intensity units.
+    it, nowhere negative, and in the target's intensity units. Volumes are described and matched in double precision,
+    since units may be such that single precision cannot square them.
     """
 
     @abstractmethod
@@ -39,7 +40,9 @@ class Baseline(nn.Module, ABC):
         if contrast not in CONTRASTS:
             raise InputError(f"contrast must be one of {', '.join(CONTRASTS)}, got `{contrast}`")
         volumes = image[:, 0]
-        styles = [self.describe(volume, _foreground(volume, f"target `{contrast}`"), contrast) for volume in volumes]
+        styles = [
+            self.describe(volume.double(), _foreground(volume, f"target `{contrast}`"), contrast) for volume in volumes
+        ]
         return TargetStyle(contrast, torch.stack(styles))
 
     def forward(self, image: Tensor, target: TargetStyle) -> Tensor:
@@ -49,7 +52,8 @@ class Baseline(nn.Module, ABC):
         output = torch.zeros_like(source)
         for volume, style, result in zip(source, styles, output, strict=True):
             inside = _foreground(volume, f"source `{target.contrast}`")
-            result[inside] = self.match(volume, inside, TargetStyle(target.contrast, style)).clamp(min=0)
+            matched = self.match(volume.double(), inside, TargetStyle(target.contrast, style)).clamp(min=0)
+            result[inside] = matched.to(result.dtype)
         return output[:, None]
 
 

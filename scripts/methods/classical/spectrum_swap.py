@@ -10,6 +10,7 @@ from .baseline import Baseline, TargetStyle
 class SpectrumSwap(Baseline):
     """Gives the lowest spatial frequencies the target's amplitude; their phase and all higher frequencies stay.
 
+    First the image is brought to the target's mean, since units of intensity differ and mean nothing.
     A low frequency has at most `radius` cycles per field of view along every axis. Source and target must lie on one
     grid, on which the same coefficient is the same frequency.
     """
@@ -33,6 +34,7 @@ class SpectrumSwap(Baseline):
         """The foreground of the image with the swapped spectrum."""
         spectrum = torch.fft.rfftn(volume * inside)
         low = self._low(volume)
+        spectrum *= target.style[self.radius, self.radius, 0] / spectrum[0, 0, 0].abs()
         spectrum[low] = torch.polar(target.style, spectrum[low].angle())
         return torch.fft.irfftn(spectrum, s=volume.shape)[inside]
 

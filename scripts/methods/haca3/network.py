@@ -73,6 +73,8 @@ class Haca3(nn.Module):
         super().__init__()
         if field_of_view < 96 or field_of_view % 32:
             raise ValueError(f"`field_of_view` must be a multiple of 32 and at least 96, got {field_of_view}")
+        if target_slices < 1:
+            raise InputError(f"`target_slices` must be a whole number of at least 1, got {target_slices}")
         self.field_of_view = field_of_view
         self.anatomy_classes = anatomy_classes
         self.soft_anatomy = soft_anatomy

@@ -1,0 +1,37 @@
+"""What MONAI expects of a config to train with, whatever the folder it is started from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import create_workflow
+
+from ..harmonize.tiny_subjects import BUNDLE
+
+STAGES = ([], ["train_artifact.json"], ["train_fusion.json"])
+
+
+@pytest.mark.parametrize("overlays", STAGES, ids=lambda overlays: "".join(overlays) or "train.json")
+def test_a_config_has_the_properties_of_a_training(overlays: list[str], tmp_path: Path, monkeypatch: Any):
+    monkeypatch.chdir(tmp_path)
+    workflow = create_workflow(
+        workflow_type="train",
+        config_file=[str(BUNDLE / "configs" / name) for name in ("train.json", *overlays)],
+        meta_file=str(BUNDLE / "configs" / "metadata.json"),
+        logging_file=False,
+        bundle_root=str(BUNDLE),
+        output_dir=str(tmp_path / "out"),
+        initial_weights="",
+        artifact_weights="",
+    )
+    assert workflow.check_properties() == []
+    handlers = [type(handler).__name__ for handler in workflow.parser.get_parsed_content("train#handlers") if handler]
+    pictures = ["SampleGrid"] * (not overlays)
+    assert handlers == [
+        "ValidationHandler",
+        "Checkpoints",
+        *pictures,
+        "TensorBoardStatsHandler",
+        "EpochProgress",
+    ]
+    workflow.finalize()
