@@ -1,0 +1,218 @@
+"""The file of one person's maps: cubes of 8 voxels a side, of which a slice in any orientation reads only one layer.
+
+The file is, in this order, and in the byte order of x86 and ARM,
+
+- one line of JSON, `MapHeader`, filled up with blanks to `HEADER_BYTES`;
+- `index` (x, y, z) int32: for each cube of the person's box the number of its record, -1 where it is all zero;
+- `voxels`: the records of voxels that were drawn from the foreground at random, see `VOXEL`;
+- `cubes`: one record of 8 x 8 x 8 voxels after the other: PD, T1 and T2 in float16, then the fractions in uint8.
+
+All of a cube's maps stand together, so that reading a slice touches few pages of the file, and cubes that are all zero
+take no room.
+"""
+
+import errno
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .person_maps import TISSUES, PersonMaps
+
+VERSION = 1
+HEADER_BYTES = 16384
+SIDE = 8
+RELAXATION = 3
+_CUBE = (SIDE, SIDE, SIDE)
+CUBE = np.dtype([("relaxation", "<f2", (RELAXATION, *_CUBE)), ("fractions", "u1", (len(TISSUES), *_CUBE))])
+VOXEL = np.dtype([("relaxation", "<f2", (RELAXATION,)), ("fractions", "u1", (len(TISSUES),)), ("place", "u1", (3,))])
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class MapHeader:
+    """What a file says of itself; `corner` is the first grid voxel of the box, `about` is the person."""
+
+    version: int
+    corner: tuple[int, int, int]
+    cubes_along: tuple[int, int, int]
+    records: int
+    voxels: int
+    grid: tuple[int, int, int]
+    foreground: int
+    """How many voxels of the grid the person fills."""
+    filled: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    """Per axis, how many foreground voxels each slice of the grid has."""
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MapFile:
+    """An opened file; arrays are memory-mapped."""
+
+    header: MapHeader
+    index: np.ndarray
+    voxels: np.ndarray
+    cubes: np.ndarray
+
+
+def write_maps(path: Path, maps: PersonMaps, about: dict[str, Any], voxels: int, seed: int) -> None:
+    """Write the maps and what they are `about`; the file has its name only once it is whole."""
+    foreground = maps.fractions.sum(dim=0).numpy() > 0
+    corner, along = _box(foreground)
+    inside = tuple(slice(c, c + SIDE * n) for c, n in zip(corner, along, strict=True))
+    cubes = np.zeros(along, dtype=CUBE)
+    for name, values in (("relaxation", maps.relaxation.half()), ("fractions", maps.fractions)):
+        cubes[name] = _in_cubes(values.numpy()[(slice(None), *inside)])
+    used = cubes["fractions"].any(axis=(3, 4, 5, 6))
+    index = np.full(along, -1, dtype="<i4")
+    index[used] = np.arange(used.sum(), dtype="<i4")
+    filled = tuple(tuple(foreground.sum(axis=_others(axis)).tolist()) for axis in range(3))
+    header = MapHeader(
+        VERSION, corner, along, int(used.sum()), voxels, _three(foreground.shape), int(foreground.sum()), filled, about
+    )
+    drawn = _draw_voxels(maps, foreground, voxels, seed)
+    text = json.dumps(asdict(header)).encode()
+    if len(text) > HEADER_BYTES:
+        raise ValueError(f"the header of {path.name} must have at most {HEADER_BYTES} bytes, got {len(text)}")
+    _write_whole(path, [text.ljust(HEADER_BYTES), index.tobytes(), drawn.tobytes(), cubes[used].tobytes()])
+
+
+def _three(shape: Any) -> tuple[int, int, int]:
+    return int(shape[0]), int(shape[1]), int(shape[2])
+
+
+def _others(axis: int) -> tuple[int, int]:
+    first, second = (other for other in range(3) if other != axis)
+    return first, second
+
+
+def _box(foreground: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """First voxel and number of cubes per axis of a box around the foreground that lies inside the grid."""
+    corner, along = [], []
+    for axis, size in enumerate(foreground.shape):
+        places = foreground.any(axis=_others(axis)).nonzero()[0]
+        count = -(-(int(places[-1]) + 1 - int(places[0])) // SIDE)
+        corner.append(max(min(int(places[0]), size - count * SIDE), 0))
+        along.append(count)
+    return _three(corner), _three(along)
+
+
+def _in_cubes(values: np.ndarray) -> np.ndarray:
+    """Values (C, X, Y, Z) as (x, y, z, C, 8, 8, 8)."""
+    x, y, z = (size // SIDE for size in values.shape[1:])
+    return values.reshape(-1, x, SIDE, y, SIDE, z, SIDE).transpose(1, 3, 5, 0, 2, 4, 6)
+
+
+def _draw_voxels(maps: PersonMaps, foreground: np.ndarray, count: int, seed: int) -> np.ndarray:
+    places = np.flatnonzero(foreground)
+    chosen = np.unravel_index(np.random.default_rng(seed).choice(places, count), foreground.shape)
+    drawn = np.zeros(count, dtype=VOXEL)
+    drawn["relaxation"] = maps.relaxation.numpy()[(slice(None), *chosen)].T
+    drawn["fractions"] = maps.fractions.numpy()[(slice(None), *chosen)].T
+    drawn["place"] = np.stack(chosen, axis=1)
+    return drawn
+
+
+def _write_whole(path: Path, parts: list[bytes]) -> None:
+    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            size = sum(len(part) for part in parts)
+            raise InputError(
+                f"{path.parent} must have room for the library, but {path.name} of {size} bytes does not fit: {error}; "
+                "make room and run the same command again, it goes on where it stopped"
+            ) from error
+        raise
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def open_maps(path: Path) -> MapFile:
+    """Open a file; refuse one that is cut short, of another version, or something else."""
+    header = read_header(path)
+    index_bytes = 4 * int(np.prod(header.cubes_along))
+    voxel_start = HEADER_BYTES + index_bytes
+    cube_start = voxel_start + header.voxels * VOXEL.itemsize
+    expected, found = cube_start + header.records * CUBE.itemsize, path.stat().st_size
+    if found != expected:
+        raise InputError(f"{path} must have {expected} bytes, got {found}: it is cut short or damaged; delete it and make it again")
+    index = np.fromfile(path, "<i4", index_bytes // 4, offset=HEADER_BYTES).reshape(header.cubes_along)
+    voxels = np.fromfile(path, VOXEL, header.voxels, offset=voxel_start)
+    cubes = np.memmap(path, np.uint8, "r", offset=cube_start, shape=(header.records, CUBE.itemsize))
+    return MapFile(header, index, voxels, cubes)
+
+
+def read_header(path: Path) -> MapHeader:
+    """The header alone."""
+    try:
+        with path.open("rb") as file:
+            content = json.loads(file.read(HEADER_BYTES))
+        version = content["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} must be a file of a map library, but its header cannot be read: {error}") from error
+    if version != VERSION:
+        raise InputError(f"{path} must be of version {VERSION} of the map library, got version {version}")
+    missing = [item.name for item in fields(MapHeader) if item.name not in content]
+    if missing:
+        raise InputError(f"{path} must be a file of a map library, but its header lacks {', '.join(missing)}")
+    for name in ("corner", "cubes_along", "grid"):
+        content[name] = _three(content[name])
+    return MapHeader(**content)
+
+
+def read_plane(
+    file: MapFile, axis: int, position: int, low: tuple[int, int], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A window of one slice across `axis` at a grid `position`: relaxation (3, U, V) and fractions (6, U, V).
+
+    U and V are the two other axes of the grid in their order; the window starts at grid voxels `low` and may reach over
+    the grid. What lies outside the person is 0.
+    """
+    corner, along = file.header.corner, file.header.cubes_along
+    relaxation = np.zeros((RELAXATION, *size), dtype=np.float16)
+    fractions = np.zeros((len(TISSUES), *size), dtype=np.uint8)
+    layer, offset = divmod(position - corner[axis], SIDE)
+    spans = [_span(low[i], size[i], corner[other], along[other]) for i, other in enumerate(_others(axis))]
+    if not 0 <= layer < along[axis] or any(first >= last for first, last, *_ in spans):
+        return relaxation, fractions
+    (u0, u1, *u), (v0, v1, *v) = spans
+    index = np.take(file.index, layer, axis=axis)[u0:u1, v0:v1]
+    used = index >= 0
+    records = file.cubes[index[used]]
+    halves = CUBE.fields["fractions"][1] if CUBE.fields else 0
+    for out, part in (
+        (relaxation, records[:, :halves].view("<f2").reshape(-1, RELAXATION, *_CUBE)),
+        (fractions, records[:, halves:].reshape(-1, len(TISSUES), *_CUBE)),
+    ):
+        canvas = np.zeros((*used.shape, *part.shape[1:2], SIDE, SIDE), dtype=part.dtype)
+        canvas[used] = np.take(part, offset, axis=2 + axis)
+        plane = canvas.transpose(2, 0, 3, 1, 4).reshape(len(out), SIDE * used.shape[0], SIDE * used.shape[1])
+        out[:, u[0] : u[1], v[0] : v[1]] = plane[:, u[2] : u[2] + u[1] - u[0], v[2] : v[2] + v[1] - v[0]]
+    return relaxation, fractions
+
+
+def _span(low: int, size: int, corner: int, cubes: int) -> tuple[int, int, int, int, int]:
+    """First and last cube of a window along one axis, its part that they fill, and where that begins in the cubes."""
+    start, stop = max(low, corner), min(low + size, corner + SIDE * cubes)
+    first = max(start - corner, 0) // SIDE
+    last = -(-max(stop - corner, 0) // SIDE)
+    return first, last, start - low, stop - low, start - corner - first * SIDE
+
+
+def read_volume_maps(file: MapFile) -> tuple[np.ndarray, np.ndarray]:
+    """All of a person on the grid: relaxation (3, X, Y, Z) float16 and fractions (6, X, Y, Z) uint8."""
+    planes = [read_plane(file, 0, x, (0, 0), file.header.grid[1:]) for x in range(file.header.grid[0])]
+    return np.stack([plane[0] for plane in planes], axis=1), np.stack([plane[1] for plane in planes], axis=1)
