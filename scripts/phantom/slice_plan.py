@@ -1,0 +1,170 @@
+"""What is drawn for a batch of slices, before anything is rendered: people, places, scanners, artifacts.
+
+A batch has B samples. Each sample has three views, slices of the grid: `here` is shown by source and truth, `other` is
+another slice of the same person, `there` the slice of the target image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..contrasts import CONTRASTS
+from ..errors import InputError
+from .map_library import MapLibrary
+from .scanner_table import ScannerLaw, ScannerTable
+from .slice_artifacts import ArtifactLaw, ArtifactTable
+
+VIEWS = ("here", "other", "there")
+
+# Of a slice across an axis of the grid, the axes of its rows and columns, and whether rows run against the grid: as
+# slices of whole volumes are shown to networks.
+LAYOUT = {0: (2, 1, True), 1: (2, 0, True), 2: (1, 0, False)}
+PLANES = ("sagittal", "coronal", "axial")
+
+
+@dataclass(frozen=True)
+class SlicePlan:
+    """Everything that decides a batch; arrays are (B, ...)."""
+
+    step: int
+    people: np.ndarray
+    """(B, 3), by view."""
+    axes: np.ndarray
+    """(B, 3), the grid axis across each view, a place in `PLANES`."""
+    positions: np.ndarray
+    """(B, 3)."""
+    corners: np.ndarray
+    """(B, 3, 2), first row and column of each window, in grid voxels."""
+    mirrored: np.ndarray
+    """(B, 3), whether left and right are exchanged."""
+    scanners: ScannerTable
+    """2 B of them: those of the sources, then those of the targets."""
+    available: np.ndarray
+    """(B, 4), boolean."""
+    artifacts: ArtifactTable
+    """Of the 4 B source images."""
+    crop: np.ndarray
+    """(B, 4, 3) of the source images: share of the window that is missing, axis, and whether at the end."""
+    shift: np.ndarray
+    """(B, 4, 2) of source and truth, in voxels along rows and columns."""
+    noise_seed: int
+
+    @property
+    def same_scanner(self) -> np.ndarray:
+        """(B,), whether the target's scanner is the source's."""
+        half = len(self.people)
+        return (self.scanners.repetition_time[:half] == self.scanners.repetition_time[half:]).all(axis=1) & (
+            self.scanners.receive[:half] == self.scanners.receive[half:]
+        ).all(axis=(1, 2, 3, 4))
+
+
+@dataclass(frozen=True)
+class SliceLaw:
+    """How batches are drawn; shares are probabilities."""
+
+    window: Sequence[int] = (128, 128)
+    """Rows and columns of every slice."""
+    planes: Sequence[float] = (1.0, 1.0, 1.0)
+    """Weights of sagittal, coronal and axial slices."""
+    least_filled: float = 0.2
+    """Slices have at least this share of the foreground of the person's fullest one."""
+    other_person: float = 0.7
+    """How often the target image is of another person than the source."""
+    same_scanner: float = 0.05
+    """How often the target's scanner is the source's."""
+    contrast_dropout: float = 0.25
+    """How often a contrast of the source is missing; one is always left."""
+    cropped: float = 0.1
+    """How often the field of view of a source image ends early."""
+    crop_share: float = 0.5
+    """The most that is then missing of a window."""
+    mirror: float = 0.5
+    """How often left and right are exchanged."""
+    misaligned: bool = True
+    """Whether the contrasts of a source lie apart by the scanner's `misalignment_mm`."""
+
+    def __post_init__(self) -> None:
+        """Refuse wrong windows and shares."""
+        if len(self.window) != 2 or min(self.window) < 8 or max(self.window) > 256:
+            raise InputError(f"`window` must be two numbers from 8 to 256, got {list(self.window)}")
+        for name in ("other_person", "same_scanner", "contrast_dropout", "cropped", "crop_share", "mirror"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")
+
+    def draw(
+        self,
+        library: MapLibrary,
+        people: Sequence[int],
+        pool: ScannerTable,
+        scanners: ScannerLaw,
+        artifacts: ArtifactLaw,
+        step: int,
+        batch: int,
+        rng: np.random.Generator,
+    ) -> SlicePlan:
+        """Draw a batch of people of the library; all samples have different people where there are enough of them."""
+        persons = self._draw_people(np.asarray(people), batch, rng)
+        axes = rng.choice(3, (batch, 3), p=np.array(self.planes) / sum(self.planes))
+        places = [[self._place(library, *view, rng) for view in zip(*rows, strict=True)] for rows in zip(persons, axes, strict=True)]
+        positions = np.array([[place[0] for place in row] for row in places])
+        corners = np.array([[place[1] for place in row] for row in places])
+        table = self._draw_scanners(pool, scanners, batch, rng)
+        law = np.where(np.indices((4, 4, 4)).sum(axis=0) % 5 > 0, 1.0, 0.0) * (np.indices((4, 4, 4)).sum(axis=0) <= 3)
+        drawn = artifacts.draw(len(CONTRASTS) * batch, law / np.sqrt(law.sum()), rng)
+        available = rng.random((batch, len(CONTRASTS))) >= self.contrast_dropout
+        available[np.arange(batch), rng.integers(len(CONTRASTS), size=batch)] = True
+        share = rng.uniform(0, self.crop_share, available.shape) * (rng.random(available.shape) < self.cropped)
+        crop = np.stack([share, rng.integers(2, size=share.shape), rng.integers(2, size=share.shape)], axis=-1)
+        apart = table.misalignment_mm[:batch, :, None] * rng.normal(size=(*available.shape, 2)) * self.misaligned
+        return SlicePlan(
+            step=step,
+            people=persons,
+            axes=axes,
+            positions=positions,
+            corners=corners,
+            mirrored=(rng.random((batch, 3)) < self.mirror) & (axes > 0),
+            scanners=table,
+            available=available,
+            artifacts=drawn,
+            crop=crop,
+            shift=apart,
+            noise_seed=int(rng.integers(2**31)),
+        )
+
+    def _draw_people(self, people: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+        order = rng.permutation(people)
+        while len(order) < batch:
+            order = np.concatenate([order, rng.permutation(people)])
+        own = order[:batch]
+        # Everybody else's neighbour in the same order: nobody is their own, and all differ where all sources do.
+        following = np.roll(np.unique(order, return_index=False) if len(order) > len(people) else order, -1)
+        there = own.copy()
+        for row, person in enumerate(own):
+            choices = following[row % len(following)]
+            there[row] = choices if choices != person else people[(np.flatnonzero(people == person)[0] + 1) % len(people)]
+        stays = rng.random(batch) >= self.other_person
+        return np.stack([own, own, np.where(stays, own, there)], axis=1)
+
+    def _draw_scanners(
+        self, pool: ScannerTable, law: ScannerLaw, batch: int, rng: np.random.Generator
+    ) -> ScannerTable:
+        table = law.draw(pool, 2 * batch, rng)
+        rows = np.arange(2 * batch)
+        same = np.flatnonzero(rng.random(batch) < self.same_scanner)
+        rows[batch + same] = same
+        return table.take(rows)
+
+    def _place(
+        self, library: MapLibrary, person: int, axis: int, rng: np.random.Generator
+    ) -> tuple[int, tuple[int, int]]:
+        """A position and the first row and column of a window of one view."""
+        header = library.files[int(person)].header
+        filled = np.asarray(header.filled[axis])
+        position = int(rng.choice(np.flatnonzero(filled >= self.least_filled * filled.max())))
+        corner = []
+        for size, own in zip(self.window, LAYOUT[int(axis)][:2], strict=True):
+            # The window shows all of the person's box, or lies inside of it.
+            low, high = header.corner[own], header.corner[own] + 8 * header.cubes_along[own] - size
+            corner.append(int(rng.integers(min(low, high), max(low, high) + 1)))
+        return position, (corner[0], corner[1])
