@@ -14,6 +14,7 @@ take no room.
 import errno
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _CUBE = (SIDE, SIDE, SIDE)
 CUBE = np.dtype([("relaxation", "<f2", (RELAXATION, *_CUBE)), ("fractions", "u1", (len(TISSUES), *_CUBE))])
 VOXEL = np.dtype([("relaxation", "<f2", (RELAXATION,)), ("fractions", "u1", (len(TISSUES),)), ("place", "u1", (3,))])
 
+_RELAXATION_BYTES = 2 * RELAXATION * SIDE**3
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -173,35 +175,37 @@ def read_header(path: Path) -> MapHeader:
     return MapHeader(**content)
 
 
-def read_plane(
-    file: MapFile, axis: int, position: int, low: tuple[int, int], size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """A window of one slice across `axis` at a grid `position`: relaxation (3, U, V) and fractions (6, U, V).
+def read_planes(
+    file: MapFile, axis: int, positions: Sequence[int], low: tuple[int, int], size: tuple[int, int]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A window of some slices across `axis` at grid `positions`: relaxation (3, V, U) and fractions (6, V, U) of each.
 
-    U and V are the two other axes of the grid in their order; the window starts at grid voxels `low` and may reach over
-    the grid. What lies outside the person is 0.
+    U and V are the two other axes of the grid in their order, `low` and `size` are along U and V; the window may reach over
+    the grid. What lies outside the person is 0. Slices of the same layer of cubes cost little more than one of them.
     """
     corner, along = file.header.corner, file.header.cubes_along
-    relaxation = np.zeros((RELAXATION, *size), dtype=np.float16)
-    fractions = np.zeros((len(TISSUES), *size), dtype=np.uint8)
-    layer, offset = divmod(position - corner[axis], SIDE)
     spans = [_span(low[i], size[i], corner[other], along[other]) for i, other in enumerate(_others(axis))]
-    if not 0 <= layer < along[axis] or any(first >= last for first, last, *_ in spans):
-        return relaxation, fractions
-    (u0, u1, *u), (v0, v1, *v) = spans
-    index = np.take(file.index, layer, axis=axis)[u0:u1, v0:v1]
-    used = index >= 0
-    records = file.cubes[index[used]]
-    halves = CUBE.fields["fractions"][1] if CUBE.fields else 0
-    for out, part in (
-        (relaxation, records[:, :halves].view("<f2").reshape(-1, RELAXATION, *_CUBE)),
-        (fractions, records[:, halves:].reshape(-1, len(TISSUES), *_CUBE)),
-    ):
-        canvas = np.zeros((*used.shape, *part.shape[1:2], SIDE, SIDE), dtype=part.dtype)
-        canvas[used] = np.take(part, offset, axis=2 + axis)
-        plane = canvas.transpose(2, 0, 3, 1, 4).reshape(len(out), SIDE * used.shape[0], SIDE * used.shape[1])
-        out[:, u[0] : u[1], v[0] : v[1]] = plane[:, u[2] : u[2] + u[1] - u[0], v[2] : v[2] + v[1] - v[0]]
-    return relaxation, fractions
+    layers = [divmod(position - corner[axis], SIDE) for position in positions]
+    kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    planes = []
+    for layer, offset in layers:
+        outs = tuple(np.zeros((count, size[1], size[0]), kind) for count, kind in ((RELAXATION, "<f2"), (len(TISSUES), "u1")))
+        planes.append((outs[0], outs[1]))
+        if not 0 <= layer < along[axis] or any(first >= last for first, last, *_ in spans):
+            continue
+        if layer not in kept:
+            index = np.take(file.index, layer, axis=axis)[spans[0][0] : spans[0][1], spans[1][0] : spans[1][1]]
+            used = index >= 0
+            kept[layer] = used, file.cubes[index[used]]
+        used, records = kept[layer]
+        for out, (start, stop) in zip(outs, ((0, _RELAXATION_BYTES), (_RELAXATION_BYTES, CUBE.itemsize)), strict=True):
+            part = records[:, start:stop].view(out.dtype).reshape(len(records), len(out), *_CUBE)
+            canvas = np.zeros((*used.shape, len(out), SIDE, SIDE), dtype=out.dtype)
+            canvas[used] = part[(slice(None),) * (2 + axis) + (offset,)]
+            plane = canvas.transpose(2, 1, 4, 0, 3).reshape(len(out), SIDE * used.shape[1], SIDE * used.shape[0])
+            (*_, u, u_end, u_from), (*_, v, v_end, v_from) = spans
+            out[:, v:v_end, u:u_end] = plane[:, v_from : v_from + v_end - v, u_from : u_from + u_end - u]
+    return planes
 
 
 def _span(low: int, size: int, corner: int, cubes: int) -> tuple[int, int, int, int, int]:
@@ -214,5 +218,7 @@ def _span(low: int, size: int, corner: int, cubes: int) -> tuple[int, int, int, 
 
 def read_volume_maps(file: MapFile) -> tuple[np.ndarray, np.ndarray]:
     """All of a person on the grid: relaxation (3, X, Y, Z) float16 and fractions (6, X, Y, Z) uint8."""
-    planes = [read_plane(file, 0, x, (0, 0), file.header.grid[1:]) for x in range(file.header.grid[0])]
-    return np.stack([plane[0] for plane in planes], axis=1), np.stack([plane[1] for plane in planes], axis=1)
+    grid = file.header.grid
+    planes = read_planes(file, 0, range(grid[0]), (0, 0), grid[1:])
+    relaxation, fractions = (np.stack([plane[which] for plane in planes], axis=1) for which in (0, 1))
+    return relaxation.transpose(0, 1, 3, 2), fractions.transpose(0, 1, 3, 2)

@@ -120,6 +120,8 @@ class ScannerLaw:
 
     def draw(self, pool: ScannerTable, count: int, rng: np.random.Generator) -> ScannerTable:
         """Draw `count` scanners."""
+        from .slice_signal import class_signals
+
         kind = rng.choice(len(KINDS), count, p=np.array(self.shares) / sum(self.shares))
         base = pool.take(rng.integers(len(pool), size=count))
         wild = (rng.random(count) < self.wild) & (kind > 0)
@@ -213,25 +215,6 @@ def tissue_values() -> Array:
     grey, white = table["grey"], table["white"]
     rows = [table["fluid"], grey["cerebrum_gm"], white["cerebral_wm"], grey["thalamus"], table["lesion"], table["muscle"]]
     return np.array(rows)
-
-
-def class_signals(table: ScannerTable) -> Array:
-    """Signal (S, 4, 6) of each tissue by the sequences' equations, without fields."""
-    import torch
-
-    from .slice_signal import signal_of
-
-    count = len(table)
-    logs = np.log(tissue_values())[None] + table.tissue_shift
-    pd, t1, t2 = np.exp(logs).transpose(2, 0, 1)
-    table_field = tissue_table()
-    strength = (table.field_strength / 3)[:, None]
-    r1, r2 = 1 / (t1 * strength ** table_field["t1_field_exponent"]), 1 / (t2 * strength ** table_field["t2_field_exponent"])
-    found = np.zeros((count, len(CONTRASTS), len(TISSUES)))
-    for contrast in range(len(CONTRASTS)):
-        values = [torch.from_numpy(v[:, :, None]).float() for v in (pd, r1, r2)]
-        found[:, contrast] = signal_of(table, np.arange(count), np.full(count, contrast), *values, None)[..., 0].numpy()
-    return found
 
 
 def keeps_order(signals: Array, margin: float = 1.04) -> Array:

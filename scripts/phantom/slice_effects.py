@@ -1,125 +1,130 @@
-"""What a scanner does to many slices at once: resolution, fields, and the curve of intensities.
+"""What a scanner does to the slices of one scan: resolution, fields, motion, and the curve of intensities.
 
-Everything linear is a filter along one axis of the slice, so it is worked out for frequencies, turned into a kernel and
-applied as a matrix from each side. N images, H rows, W columns.
+Everything linear is a filter along one axis of the slice: worked out for frequencies, turned into a kernel, and applied as a
+matrix from each side. C contrasts, H rows, W columns; a filter has so many bins at frequencies from 0 to 1/2 per voxel.
 """
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Rows = np.ndarray
+from .model import pattern_model
+
+if TYPE_CHECKING:
+    from .slice_artifacts import Artifact
 
 # Cosines per axis in which fields are written.
 ORDER = 4
 
 
-def axis_filters(
-    size: Rows,
-    kept: Rows,
-    thickness: Rows,
-    apodization: Rows,
-    sharpening: Rows,
-    bins: int = 129,
-) -> Rows:
-    """Transfer (N, bins) at frequencies 0 to 1/2 per voxel along one axis.
-
-    `kept` is the share of frequencies that is acquired; a `thickness` above 0 stands for slices so thick, averaged over
-    their thickness and interpolated. `size` is not needed for these, but by what is built on top of them.
-    """
-    frequency = np.linspace(0, 0.5, bins)[None]
-    share = np.minimum(frequency / (kept[:, None] / 2), 1.0)
-    window = 1 - apodization[:, None] * (0.5 - 0.5 * np.cos(np.pi * share))
-    edge = 1 + sharpening[:, None] * (2 * frequency) ** 2
-    # One bin wide, the end of k-space is soft enough not to depend on where bins fall.
-    soft = np.clip((kept[:, None] / 2 - frequency) * 2 * (bins - 1) + 0.5, 0, 1)
-    profile = np.sinc(frequency * thickness[:, None]) ** 3
-    return window * edge * np.where(thickness[:, None] > 0, 1.0, soft) * profile
+def frequencies(bins: int) -> np.ndarray:
+    """Of the bins of a filter, cycles per voxel."""
+    return np.linspace(0, 0.5, bins)
 
 
-def noise_gain(filters: Rows, kept: Rows) -> Rows:
-    """Root mean square (N,) of filters over the frequencies that were acquired."""
-    return np.sqrt((filters**2).mean(axis=1) / np.minimum(kept, 1))
+def encoding_filters(kept: np.ndarray, apodization: np.ndarray, sharpening: np.ndarray, bins: int) -> np.ndarray:
+    """Filters (..., bins): the share `kept` of k-space, its window and the vendor's edge filter, as in `kspace.py`."""
+    frequency, end = frequencies(bins), kept[..., None] / 2
+    window = 1 - apodization[..., None] * (0.5 - 0.5 * np.cos(np.pi * np.minimum(frequency / end, 1)))
+    edge = 1 + sharpening[..., None] * (2 * frequency) ** 2
+    # k-space ends within one bin.
+    return window * edge * np.clip((end - frequency) * 2 * (bins - 1) + 0.5, 0, 1)
 
 
-def ghost_filters(size: Rows, ghosts: Rows, intensity: Rows, bins: int) -> Rows:
-    """Transfer (N, bins) of a comb: every n-th line of k-space is weaker by `intensity`, but for its centre."""
-    line = np.linspace(0, 0.5, bins)[None] * size[:, None]
-    phase = np.mod(line / np.maximum(ghosts, 1)[:, None] + 0.5, 1) - 0.5
-    hit = np.abs(phase * np.maximum(ghosts, 1)[:, None]) < size[:, None] / (4 * (bins - 1))
-    return 1 - intensity[:, None] * (hit & (line > 0.5))
+def slab_filters(thickness: np.ndarray, bins: int) -> np.ndarray:
+    """Filters (..., bins) of averaging over a thickness and interpolating linearly between slices; 0 is a point."""
+    return np.sinc(frequencies(bins) * thickness[..., None]) ** 3
 
 
-def thick_filters(thickness: Rows, bins: int) -> Rows:
-    """Transfer (N, bins) of thick slices with a Gaussian profile of that width at half maximum, interpolated back."""
-    frequency = np.linspace(0, 0.5, bins)[None]
-    variance = np.maximum(thickness[:, None] ** 2 - 1, 0) / (8 * np.log(2))
-    return np.exp(-2 * np.pi**2 * frequency**2 * variance) * np.sinc(frequency * (thickness[:, None] - 1)) ** 2
+def ghost_filter(ghosts: int, intensity: float, lines: int, bins: int) -> np.ndarray:
+    """A comb: every n-th of the lines of k-space is weaker by `intensity`, but for its centre."""
+    number = np.round(frequencies(bins) * lines)
+    return 1 - intensity * ((number % ghosts == 0) & (number > 0))
 
 
-def matrices(filters: Rows, shift: Rows, size: int) -> Tensor:
-    """Matrices (N, size, size) that apply filters (N, bins) along an axis and move the image by `shift` voxels."""
+def gaussian_slab_filter(thickness: float, bins: int) -> np.ndarray:
+    """Thick slices with a Gaussian profile of that width at half maximum, interpolated back."""
+    variance = (thickness**2 - 1) / (8 * np.log(2))
+    frequency = frequencies(bins)
+    return np.exp(-2 * np.pi**2 * variance * frequency**2) * np.sinc(frequency * (thickness - 1)) ** 2
+
+
+def matrices(filters: Tensor, shift: np.ndarray | None, size: int) -> Tensor:
+    """Matrices (C, size, size) that apply filters (C, bins) along an axis and move the image by `shift` (C,) voxels."""
     bins = filters.shape[1]
-    frequency = torch.linspace(0, 0.5, bins)
-    spectrum = torch.from_numpy(filters).float()
-    if shift.any():
-        spectrum = spectrum * torch.exp(-2j * torch.pi * frequency * torch.from_numpy(shift).float()[:, None])
-    kernel = torch.fft.irfft(spectrum, n=2 * (bins - 1))
-    places = torch.arange(size)
-    apart = (places[:, None] - places[None]) % kernel.shape[1]
-    far = (places[:, None] - places[None]).abs() >= bins
-    matrix = kernel[:, apart]
-    return matrix.masked_fill_(far, 0.0) if far.any() else matrix
+    if shift is not None and shift.any():
+        turn = torch.from_numpy(-2 * np.pi * shift[:, None] * frequencies(bins)).float()
+        filters = torch.polar(filters, turn)
+    kernel = torch.fft.irfft(filters, n=2 * (bins - 1))
+    # Element (i, j) is kernel[i - j]: with its rows upside down, a matrix of overlapping pieces of the reversed kernel.
+    reversed_kernel = torch.cat([kernel[:, :size].flip(1), kernel[:, -size + 1 :].flip(1)], dim=1)
+    return reversed_kernel.unfold(1, size, 1).flip(1)
 
 
-def cosines(places: Tensor, size: Tensor | float) -> Tensor:
-    """The cosines (..., ORDER) at `places` of an axis of that `size`, of unit variance over it."""
-    angle = torch.pi * ((places + 0.5) / size)[..., None] * torch.arange(ORDER)
+def cosines(places: Tensor) -> Tensor:
+    """Cosines (..., ORDER) at `places`, shares of an axis from 0 to 1; of unit mean square over it."""
     scale = torch.full((ORDER,), 2**0.5)
-    scale[0] = 1.0
-    return scale * angle.cos()
+    scale[0] = 1
+    return scale * torch.cos(torch.pi * places[..., None] * torch.arange(ORDER))
 
 
-def plane_fields(weights: Tensor, rows: Tensor, columns: Tensor, through: Tensor) -> Tensor:
-    """Fields (N, H, W) from weights (N, row, column, through) and cosines along rows, columns and at the slice."""
-    flat = torch.einsum("nrct,nt->nrc", weights, through)
-    return torch.bmm(torch.bmm(rows, flat), columns.transpose(1, 2))
+def lattice_fields(weights: Tensor, cells: int) -> Tensor:
+    """Fields (N, cells^3) by their weights (N, 4, 4, 4), at the middle of the cells of a lattice over the grid."""
+    basis = cosines((torch.arange(cells) + 0.5) / cells)
+    for _ in range(3):
+        # The axis that is worked out goes last, so after three times they are in their order.
+        weights = torch.tensordot(weights, basis, dims=([1], [1]))
+    return weights.flatten(1)
 
 
-def grid_fields(weights: Tensor, cells: int) -> Tensor:
-    """Fields (N, cells^3) from weights (N, 4, 4, 4) on a coarse lattice over the whole grid."""
-    basis = cosines(torch.arange(cells).float(), float(cells))
-    return torch.einsum("nxyz,ix,jy,kz->nijk", weights, basis, basis, basis).flatten(1)
+def lattice_radius(cells: int) -> Tensor:
+    """Square of the distance from the grid's middle (cells^3,), 1 at its faces."""
+    square = ((2 * torch.arange(cells) + 1) / cells - 1).square()
+    return (square[:, None, None] + square[:, None] + square).flatten()
 
 
-def bend(values: Tensor, gamma: Tensor, shoulder: Tensor, steepness: float = 1.5) -> Tensor:
+def transmit_pattern(radius: Tensor, lopsided: Tensor) -> Tensor:
+    """As the transmit field of `acquisition.py`: brighter in the middle, lopsided in each scanner's own way."""
+    model = pattern_model()
+    return 1 - model["transmit_falloff"] * radius + model["transmit_lopsided"] * lopsided
+
+
+def bend(values: Tensor, gamma: Tensor | float, shoulder: Tensor | float, softness: float = 1.0) -> Tensor:
     """A rising curve that leaves 0 and 1 where they are: a power, and a share of saturation."""
-    saturating = (1 - torch.exp(-steepness * values)) / (1 - np.exp(-steepness))
-    return torch.lerp(values.clamp(min=0) ** gamma, saturating, shoulder)
+    saturating = (values * (1 + softness)).div_(values + softness)
+    power = values.clamp(min=1e-6).pow_(gamma)
+    return power.add_(saturating.sub_(power).mul_(shoulder))
 
 
-def motion(images: Tensor, axis: Rows, angles: Tensor, shifts: Tensor, pose: Tensor) -> Tensor:
-    """Images (N, H, W) whose lines of k-space along `axis` (N,), 0 rows or 1 columns, come from several poses.
+def crop(image: Tensor, drawn: np.ndarray) -> None:
+    """End the field of view of images (C, H, W) early, in place; `drawn` (C, 3) as in `SlicePlan.crop`."""
+    for row in np.flatnonzero(drawn[:, 0]):
+        share, axis, at_end = drawn[row]
+        size = image.shape[1 + int(axis)]
+        lost = round(float(share) * size)
+        image[row].narrow(int(axis), size - lost if at_end else 0, lost).zero_()
 
-    `angles` (N, P) in radians and `shifts` (N, P, 2) in voxels are the poses, the first of which is the original one;
-    `pose` (N, L) says which of them each line shows, lines counted as FFTs do.
-    """
-    count, height, width = images.shape
-    poses = angles.shape[1]
-    cos, sin = angles.cos(), angles.sin()
-    ratio = height / width
-    zero_one = torch.stack([cos, -sin * ratio, 2 * shifts[..., 1] / width], dim=-1)
-    one_zero = torch.stack([sin / ratio, cos, 2 * shifts[..., 0] / height], dim=-1)
-    theta = torch.stack([zero_one, one_zero], dim=-2).flatten(0, 1)
-    grid = torch.nn.functional.affine_grid(theta, [count * poses, 1, height, width], align_corners=False)
-    repeated = images.repeat_interleave(poses, dim=0)[:, None]
-    moved = torch.nn.functional.grid_sample(repeated, grid, align_corners=False).reshape(count, poses, height, width)
-    out = torch.empty_like(images)
-    for number in range(count):
-        lines = torch.fft.fft(moved[number], dim=1 + int(axis[number]))
-        length = lines.shape[1 + int(axis[number])]
-        chosen = pose[number, :length]
-        mask = (chosen[None] == torch.arange(poses)[:, None]).to(lines.dtype)
-        mask = mask[:, :, None] if axis[number] == 0 else mask[:, None, :]
-        out[number] = torch.fft.ifft((lines * mask).sum(dim=0), dim=int(axis[number])).abs()
-    return out
+
+def motion(image: Tensor, artifact: "Artifact") -> None:
+    """Let people move, in place: lines of k-space of the images (C, H, W) that move come from several poses."""
+    for row in np.flatnonzero(artifact.moves):
+        axis, (angles, shifts, pose) = int(artifact.axis[row]), artifact.poses(row, image.shape[1:])
+        moved = _posed(image[row], angles, shifts)
+        lines = torch.fft.fft(moved, dim=1 + axis)
+        chosen = torch.from_numpy(pose)[None] == torch.arange(len(angles))[:, None]
+        lines *= chosen[:, :, None] if axis == 0 else chosen[:, None, :]
+        image[row] = torch.fft.ifft(lines.sum(dim=0), dim=axis).abs()
+
+
+def _posed(image: Tensor, angles: np.ndarray, shifts: np.ndarray) -> Tensor:
+    """The image (H, W) turned by `angles` (P,) in radians and moved by `shifts` (P, 2) voxels: (P, H, W)."""
+    height, width = image.shape
+    cos, sin = np.cos(angles), np.sin(angles)
+    across = np.stack([cos, -sin * height / width, 2 * shifts[:, 1] / width], axis=-1)
+    down = np.stack([sin * width / height, cos, 2 * shifts[:, 0] / height], axis=-1)
+    theta = torch.from_numpy(np.stack([across, down], axis=1)).float()
+    grid = torch.nn.functional.affine_grid(theta, [len(angles), 1, height, width], align_corners=False)
+    repeated = image.expand(len(angles), 1, height, width)
+    return torch.nn.functional.grid_sample(repeated, grid, align_corners=False)[:, 0]

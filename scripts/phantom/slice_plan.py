@@ -19,7 +19,7 @@ VIEWS = ("here", "other", "there")
 
 # Of a slice across an axis of the grid, the axes of its rows and columns, and whether rows run against the grid: as
 # slices of whole volumes are shown to networks.
-LAYOUT = {0: (2, 1, True), 1: (2, 0, True), 2: (1, 0, False)}
+LAYOUT: dict[int, tuple[int, int, bool]] = {0: (2, 1, True), 1: (2, 0, True), 2: (1, 0, False)}
 PLANES = ("sagittal", "coronal", "axial")
 
 
@@ -110,8 +110,7 @@ class SliceLaw:
         positions = np.array([[place[0] for place in row] for row in places])
         corners = np.array([[place[1] for place in row] for row in places])
         table = self._draw_scanners(pool, scanners, batch, rng)
-        law = np.where(np.indices((4, 4, 4)).sum(axis=0) % 5 > 0, 1.0, 0.0) * (np.indices((4, 4, 4)).sum(axis=0) <= 3)
-        drawn = artifacts.draw(len(CONTRASTS) * batch, law / np.sqrt(law.sum()), rng)
+        drawn = artifacts.draw(batch, len(CONTRASTS), rng)
         available = rng.random((batch, len(CONTRASTS))) >= self.contrast_dropout
         available[np.arange(batch), rng.integers(len(CONTRASTS), size=batch)] = True
         share = rng.uniform(0, self.crop_share, available.shape) * (rng.random(available.shape) < self.cropped)

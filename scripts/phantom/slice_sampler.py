@@ -59,6 +59,8 @@ class SliceSampler(IterableDataset[Batch]):
     voxels: int = 4096
     """Stored voxels per person from which percentiles are taken."""
     upper: float = 5.0
+    truth_units: str = "own"
+    """`own`: the truth is divided by the percentile of its own volume; `target`: by that of the target's volume."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
@@ -83,7 +85,13 @@ class SliceSampler(IterableDataset[Batch]):
     def renderer(self) -> SliceRenderer:
         """What renders the plans."""
         return SliceRenderer(
-            self.library, self.slices.window, self.percentiles, self.peak_percentile, self.voxels, self.upper
+            self.library,
+            self.slices.window,
+            self.percentiles,
+            self.peak_percentile,
+            self.voxels,
+            self.upper,
+            self.truth_units,
         )
 
     def draw(self, step: int, batch: int | None = None) -> SlicePlan:
