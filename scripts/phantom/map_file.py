@@ -33,6 +33,11 @@ CUBE = np.dtype([("relaxation", "<f2", (RELAXATION, *_CUBE)), ("fractions", "u1"
 VOXEL = np.dtype([("relaxation", "<f2", (RELAXATION,)), ("fractions", "u1", (len(TISSUES),)), ("place", "u1", (3,))])
 
 _RELAXATION_BYTES = 2 * RELAXATION * SIDE**3
+# Maps in a cube: how many, their type, and where in the record they stand.
+_FIELDS = (
+    (RELAXATION, "<f2", (0, _RELAXATION_BYTES)),
+    (len(TISSUES), "u1", (_RELAXATION_BYTES, CUBE.itemsize)),
+)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -176,44 +181,69 @@ def read_header(path: Path) -> MapHeader:
 
 
 def read_planes(
-    file: MapFile, axis: int, positions: Sequence[int], low: tuple[int, int], size: tuple[int, int]
+    file: MapFile,
+    axis: int,
+    positions: Sequence[int],
+    low: tuple[int, int],
+    size: tuple[int, int],
+    flips: tuple[bool, bool] = (False, False),
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """A window of some slices across `axis` at grid `positions`: relaxation (3, V, U) and fractions (6, V, U) of each.
 
     U and V are the two other axes of the grid in their order, `low` and `size` are along U and V; the window may reach over
-    the grid. What lies outside the person is 0. Slices of the same layer of cubes cost little more than one of them.
+    the grid. What lies outside the person is 0. `flips` are those of V and of U. Slices of the same layer of cubes cost little more than one of them.
     """
     corner, along = file.header.corner, file.header.cubes_along
-    spans = [_span(low[i], size[i], corner[other], along[other]) for i, other in enumerate(_others(axis))]
-    layers = [divmod(position - corner[axis], SIDE) for position in positions]
+    u, v = _others(axis)
+    # Cubes that the window touches along U and V, and where in them it begins.
+    (u_first, u_count, u_from), (v_first, v_count, v_from) = (
+        _touched(low[side] - corner[other], size[side]) for side, other in enumerate((u, v))
+    )
     kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     planes = []
-    for layer, offset in layers:
-        outs = tuple(np.zeros((count, size[1], size[0]), kind) for count, kind in ((RELAXATION, "<f2"), (len(TISSUES), "u1")))
-        planes.append((outs[0], outs[1]))
-        if not 0 <= layer < along[axis] or any(first >= last for first, last, *_ in spans):
-            continue
+    for position in positions:
+        layer, offset = divmod(position - corner[axis], SIDE)
         if layer not in kept:
-            index = np.take(file.index, layer, axis=axis)[spans[0][0] : spans[0][1], spans[1][0] : spans[1][1]]
-            used = index >= 0
-            kept[layer] = used, file.cubes[index[used]]
+            index = _piece(file.index, axis, layer, (u_first, v_first), (u_count, v_count), (along[u], along[v]))
+            kept[layer] = index >= 0, file.cubes[index[index >= 0]]
         used, records = kept[layer]
-        for out, (start, stop) in zip(outs, ((0, _RELAXATION_BYTES), (_RELAXATION_BYTES, CUBE.itemsize)), strict=True):
-            part = records[:, start:stop].view(out.dtype).reshape(len(records), len(out), *_CUBE)
-            canvas = np.zeros((*used.shape, len(out), SIDE, SIDE), dtype=out.dtype)
-            canvas[used] = part[(slice(None),) * (2 + axis) + (offset,)]
-            plane = canvas.transpose(2, 1, 4, 0, 3).reshape(len(out), SIDE * used.shape[1], SIDE * used.shape[0])
-            (*_, u, u_end, u_from), (*_, v, v_end, v_from) = spans
-            out[:, v:v_end, u:u_end] = plane[:, v_from : v_from + v_end - v, u_from : u_from + u_end - u]
+        found = []
+        for count, kind, (start, stop) in _FIELDS:
+            whole = np.zeros((count, SIDE * v_count, SIDE * u_count), kind)
+            turned = whole[:, :: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
+            cubes = turned.reshape(count, v_count, SIDE, u_count, SIDE).transpose(3, 1, 0, 4, 2)
+            part = records[:, start:stop].view(kind).reshape(len(records), count, *_CUBE)
+            cubes[used] = part[(slice(None),) * (2 + axis) + (offset,)]
+            first = [
+                SIDE * cubes_along - place - length if flip else place
+                for place, length, cubes_along, flip in zip(
+                    (v_from, u_from), size[::-1], (v_count, u_count), flips, strict=True
+                )
+            ]
+            found.append(whole[:, first[0] : first[0] + size[1], first[1] : first[1] + size[0]])
+        planes.append((found[0], found[1]))
     return planes
 
 
-def _span(low: int, size: int, corner: int, cubes: int) -> tuple[int, int, int, int, int]:
-    """First and last cube of a window along one axis, its part that they fill, and where that begins in the cubes."""
-    start, stop = max(low, corner), min(low + size, corner + SIDE * cubes)
-    first = max(start - corner, 0) // SIDE
-    last = -(-max(stop - corner, 0) // SIDE)
-    return first, last, start - low, stop - low, start - corner - first * SIDE
+def _touched(start: int, size: int) -> tuple[int, int, int]:
+    """First cube and number of cubes that a piece of an axis touches, and where in the first one it begins."""
+    first = start // SIDE
+    return first, -(-(start + size) // SIDE) - first, start - first * SIDE
+
+
+def _piece(
+    index: np.ndarray, axis: int, layer: int, first: tuple[int, int], count: tuple[int, int], along: tuple[int, int]
+) -> np.ndarray:
+    """Numbers of the records of some cubes of a layer, -1 where there is none."""
+    piece = np.full(count, -1, dtype=np.int64)
+    if not 0 <= layer < index.shape[axis]:
+        return piece
+    low = [max(f, 0) for f in first]
+    high = [min(f + n, size) for f, n, size in zip(first, count, along, strict=True)]
+    if low[0] < high[0] and low[1] < high[1]:
+        inside = tuple(slice(a - f, b - f) for a, b, f in zip(low, high, first, strict=True))
+        piece[inside] = np.take(index, layer, axis=axis)[low[0] : high[0], low[1] : high[1]]
+    return piece
 
 
 def read_volume_maps(file: MapFile) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from . import slice_effects as effects
@@ -47,18 +45,17 @@ class VolumeLevels:
         return next(iter(self.library.files.values())).header.grid
 
     @cached_property
-    def _known(self) -> dict[int, tuple[Maps, Tensor, float]]:
+    def _known(self) -> dict[int, tuple[Maps, np.ndarray, float]]:
         return {}
 
-    def _person(self, person: int) -> tuple[Maps, Tensor, float]:
+    def _person(self, person: int) -> tuple[Maps, np.ndarray, float]:
         """Maps of the voxels, the cells in which they lie, and the share of the grid that the person fills."""
         if person not in self._known:
             file = self.library.files[person]
             kept = file.voxels[: self.voxels]
             cell = (kept["place"].astype(np.int64) * _CELLS) // np.array(self.grid)
-            flat = torch.from_numpy((cell[:, 0] * _CELLS + cell[:, 1]) * _CELLS + cell[:, 2])
-            relaxation, fractions = (np.ascontiguousarray(kept[name].T) for name in ("relaxation", "fractions"))
-            maps = Maps.of(torch.from_numpy(relaxation), torch.from_numpy(fractions))
+            flat = (cell[:, 0] * _CELLS + cell[:, 1]) * _CELLS + cell[:, 2]
+            maps = Maps.of(*(np.ascontiguousarray(kept[name].T) for name in ("relaxation", "fractions")))
             self._known[person] = maps, flat, file.header.foreground / float(np.prod(self.grid))
         return self._known[person]
 
@@ -71,9 +68,9 @@ class VolumeLevels:
             np.zeros((4, batch, contrasts, len(self.percentiles))),
         )
         table = plan.scanners
-        lopsided = effects.lattice_fields(torch.from_numpy(table.transmit).float(), _CELLS)
+        lopsided = effects.lattice_fields(table.transmit, _CELLS)
         weights = table.receive * table.bias_strength[..., None, None, None]
-        receive = effects.lattice_fields(torch.from_numpy(weights).float().flatten(0, 1), _CELLS).exp_()
+        receive = np.exp(effects.lattice_fields(weights.reshape(-1, *weights.shape[2:]), _CELLS))
         receive = receive.reshape(2 * batch, contrasts, -1)
         pattern = effects.transmit_pattern(effects.lattice_radius(_CELLS), lopsided)
         for sample in range(batch):
@@ -82,15 +79,15 @@ class VolumeLevels:
                 wanted = np.flatnonzero(plan.available[sample]) if scan == 0 else np.arange(contrasts)
                 signal = signals.of(scanner, wanted.tolist(), maps, pattern[scanner][cells])
                 white = maps.fractions[_WHITE]
-                reference = (signal @ white) / white.sum().clamp(min=1e-6)
+                reference = (signal @ white) / max(float(white.sum()), 1e-6)
                 if scan != 1:
-                    signal = signal * receive[scanner][wanted][:, cells]
-                    spread = reference * torch.from_numpy(noise_spread[scanner, wanted]).float()
+                    signal *= receive[scanner][wanted][:, cells]
+                    spread = (reference * noise_spread[scanner, wanted]).astype(np.float32)
                     signal = noise.magnitude(signal, spread[:, None])
                 at = (scan, sample, wanted)
-                found.reference[at] = reference.numpy()
+                found.reference[at] = reference
                 curve = (table.gamma[scanner, wanted], table.shoulder[scanner, wanted])
-                found.peak[at], found.percentiles[at] = self._measure(signal.numpy(), share, *curve)
+                found.peak[at], found.percentiles[at] = self._measure(signal, share, *curve)
         for values in (found.peak, found.reference, found.percentiles):
             values[3] = values[0]
         return found
@@ -104,8 +101,8 @@ class VolumeLevels:
         place = np.clip(1 - (1 - self.peak_percentile / 100) / share, 0, 1)
         peak = np.maximum(_between(values, np.array([place]))[:, 0], 1e-6)
         scaled = _between(values, self.percentiles / 100) / peak[:, None]
-        bent = effects.bend(*(torch.from_numpy(v).float() for v in (scaled, gamma[:, None], shoulder[:, None])))
-        return peak, bent.clamp_(max=self.upper).numpy()
+        bent = [effects.bend(row, *curve) for row, *curve in zip(scaled, gamma, shoulder, strict=True)]
+        return peak, np.minimum(bent, self.upper)
 
 
 def _between(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -1,25 +1,31 @@
 """Noise from a bank of normal numbers: drawing them anew for every image would take longer than all the rest."""
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
 class Noise:
     """Normal numbers from random places of a bank."""
 
-    def __init__(self, bank: Tensor, seed: int) -> None:
+    def __init__(self, bank: np.ndarray, seed: int) -> None:
         self.bank, self.rng = bank, np.random.default_rng(seed)
 
-    def like(self, values: Tensor) -> Tensor:
+    def like(self, values: np.ndarray) -> np.ndarray:
         """As many as there are values; a view of the bank, not to be changed in place."""
-        size = values.numel()
-        if size >= len(self.bank):
-            raise ValueError(f"a bank of noise must be larger than what is taken from it, {size}, got {len(self.bank)}")
-        start = int(self.rng.integers(len(self.bank) - size))
-        return self.bank[start : start + size].view(values.shape)
+        if values.size >= len(self.bank):
+            raise ValueError(f"`noise_bank` must be more than the {values.size} values of a scan, got {len(self.bank)}")
+        start = int(self.rng.integers(len(self.bank) - values.size))
+        return self.bank[start : start + values.size].reshape(values.shape)
 
-    def magnitude(self, values: Tensor, spread: Tensor) -> Tensor:
-        """The magnitude of values with complex noise of that spread."""
-        real = torch.addcmul(values, spread, self.like(values))
-        return real.square_().add_((spread * self.like(values)).square_()).sqrt_()
+    def magnitude(self, values: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """The magnitude of values, to which complex noise of that spread is added."""
+        real = self.like(values) * spread
+        real += values
+        return self.join(real, spread)
+
+    def join(self, real: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """The magnitude where the real part is noisy already; it is overwritten."""
+        other = self.like(real) * spread
+        other *= other
+        real *= real
+        real += other
+        return np.sqrt(real, out=real)

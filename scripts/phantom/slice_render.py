@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
@@ -54,8 +53,8 @@ class SliceRenderer:
         self.upper, self.truth_units, self.noise_bank = upper, truth_units, noise_bank
 
     @cached_property
-    def _bank(self) -> Tensor:
-        return torch.randn(self.noise_bank, generator=torch.Generator().manual_seed(0))
+    def _bank(self) -> np.ndarray:
+        return np.random.default_rng(0).standard_normal(self.noise_bank, dtype=np.float32)
 
     def __call__(self, plan: SlicePlan) -> Batch:
         """Render a batch."""
@@ -63,9 +62,9 @@ class SliceRenderer:
         noise = Noise(self._bank, plan.noise_seed)
         signals, resolution = Signals(plan.scanners), Resolution(plan.scanners)
         levels = self.levels(plan, signals, resolution.noise_spread, noise)
-        images = torch.zeros(4, batch, len(CONTRASTS), *self.window)
-        tissue = torch.empty(batch, len(TISSUES), *self.window)
-        foreground = torch.empty(batch, *self.window)
+        images = np.zeros((4, batch, len(CONTRASTS), *self.window), dtype=np.float32)
+        tissue = np.empty((batch, len(TISSUES), *self.window), dtype=np.float32)
+        foreground = np.empty((batch, *self.window), dtype=np.float32)
         for sample in range(batch):
             views = [self._read(plan, sample, view, resolution) for view in range(3)]
             tissue[sample], foreground[sample] = views[0][0].fractions, views[0][0].foreground
@@ -73,13 +72,14 @@ class SliceRenderer:
                 _Scan(self, plan, sample, scan, signals, resolution, levels, noise).render(
                     views[_VIEW_OF_SCAN[scan]], images[scan, sample]
                 )
+        source, truth, target, other = torch.from_numpy(images)
         return {
-            "source": images[SOURCE],
-            "truth": images[TRUTH],
-            "target_image": images[TARGET],
-            "source_other": images[OTHER],
-            "tissue": tissue,
-            "foreground": foreground,
+            "source": source,
+            "truth": truth,
+            "target_image": target,
+            "source_other": other,
+            "tissue": torch.from_numpy(tissue),
+            "foreground": torch.from_numpy(foreground),
             **_about(plan, levels),
         }
 
@@ -96,16 +96,9 @@ class SliceRenderer:
             [position + offset for offset in offsets],
             (int(corner[1]), int(corner[0])),
             (self.window[1], self.window[0]),
+            (LAYOUT[axis][2], bool(plan.mirrored[sample, view])),
         )
-        reverse = LAYOUT[axis][2], bool(plan.mirrored[sample, view])
-        found = {}
-        for offset, maps in zip(offsets, planes, strict=True):
-            relaxation, fractions = (values[:, :: -1 if reverse[0] else 1, :: -1 if reverse[1] else 1] for values in maps)
-            # A type of float is changed together with the order.
-            found[offset] = Maps.of(
-                torch.from_numpy(relaxation.astype(np.float32)), torch.from_numpy(np.ascontiguousarray(fractions))
-            )
-        return found
+        return {offset: Maps.of(*maps) for offset, maps in zip(offsets, planes, strict=True)}
 
 
 class _Scan:
@@ -131,7 +124,7 @@ class _Scan:
         self.axis = int(plan.axes[sample, self.view])
         self.artifact = plan.artifacts.of(sample, self.contrasts if scan == SOURCE else None)
 
-    def render(self, views: dict[int, Maps], out: Tensor) -> None:
+    def render(self, views: dict[int, Maps], out: np.ndarray) -> None:
         """Fill `out` (4, H, W)."""
         table, own = self.plan.scanners, (self.scanner, self.contrasts)
         image = self._signal(views)
@@ -142,38 +135,41 @@ class _Scan:
             for side, size in enumerate(self.renderer.window)
         )
         if self.scan == TRUTH:
-            image = left @ image @ right.transpose(1, 2)
+            image = effects.filtered(left, image, right)
         else:
             spread, white = self._noise(left, right)
-            image = left @ self.noise.like(image).mul(_column(white)).add_(image) @ right.transpose(1, 2)
-            image = image.square_().add_(self.noise.like(image).mul(_column(spread)).square_()).sqrt_()
+            image += self.noise.like(image) * _column(white)
+            image = self.noise.join(effects.filtered(left, image, right), _column(spread))
             image *= self._receive()
-        gamma, shoulder = table.gamma[own], table.shoulder[own]
-        for row in np.flatnonzero((gamma != 1) | (shoulder != 0)):
-            image[row] = effects.bend(image[row].clamp_(min=0), float(gamma[row]), float(shoulder[row]))
+        gamma, shoulder = table.gamma[own].tolist(), table.shoulder[own].tolist()
+        for row in range(len(image)):
+            if gamma[row] != 1 or shoulder[row] != 0:
+                image[row] = effects.bend(image[row], gamma[row], shoulder[row])
         if self.artifact is not None and self.artifact.moves.any():
             effects.motion(image, self.artifact)
-        image.clamp_(0, self.renderer.upper).mul_(views[0].foreground)
+        np.clip(image, 0, self.renderer.upper, out=image)
+        image *= views[0].foreground
         if self.scan == SOURCE:
             effects.crop(image, self.plan.crop[self.sample, self.contrasts])
-        out[torch.from_numpy(self.contrasts)] = image
+        out[self.contrasts] = image
 
-    def _signal(self, views: dict[int, Maps]) -> Tensor:
+    def _signal(self, views: dict[int, Maps]) -> np.ndarray:
         """Noise-free signals (C, H, W); across thick slices the mean of two that lie apart."""
         reach = self.resolution.reach[self.scanner, self.contrasts, self.axis]
         pattern = self._transmit()
-        image = torch.empty(len(self.contrasts), *self.renderer.window)
-        for distance in np.unique(reach):
+        image = np.empty((len(self.contrasts), *self.renderer.window), dtype=np.float32)
+        for distance in set(reach.tolist()):
             rows = np.flatnonzero(reach == distance)
             wanted = self.contrasts[rows].tolist()
             if distance:
-                both = [self.signals.of(self.scanner, wanted, views[sign * int(distance)], pattern) for sign in (-1, 1)]
-                signal = both[0].add_(both[1]).mul_(0.5)
+                signal, other = (self.signals.of(self.scanner, wanted, views[s * distance], pattern) for s in (-1, 1))
+                signal += other
+                signal *= 0.5
             else:
                 signal = self.signals.of(self.scanner, wanted, views[0], pattern)
             if len(rows) == len(reach):
                 return signal
-            image[torch.from_numpy(rows)] = signal
+            image[rows] = signal
         return image
 
     def _peak(self) -> np.ndarray:
@@ -182,61 +178,62 @@ class _Scan:
             return self.levels.peak[TARGET, self.sample, self.contrasts]
         return self.levels.peak[self.scan, self.sample, self.contrasts]
 
-    def _noise(self, left: Tensor, right: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _noise(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Spread of the noise in the image, and of white noise that the filters make into it."""
         at = (self.scan, self.sample, self.contrasts)
         spread = self.resolution.noise_spread[self.scanner, self.contrasts] * self.levels.reference[at] / self.levels.peak[at]
         if self.artifact is not None:
             spread = np.hypot(spread, self.artifact.noise)
         # A middle row of a filter's matrix has all of its kernel.
-        kept = [side[:, side.shape[1] // 2].square().sum(1) for side in (left, right)]
-        return spread, spread / np.sqrt((kept[0] * kept[1]).numpy())
+        kept = [(side[:, side.shape[1] // 2] ** 2).sum(axis=1) for side in (left, right)]
+        return spread, spread / np.sqrt(kept[0] * kept[1])
 
     @cached_property
-    def _places(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _places(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Shares of the grid, 0 to 1, of the window's rows (H,) and columns (W,), and of the slice."""
         grid, (height, width) = self.renderer.levels.grid, self.renderer.window
         along, across, reverse = LAYOUT[self.axis]
-        corner = self.plan.corners[self.sample, self.view]
-        rows = (torch.arange(height) + (float(corner[0]) + 0.5)) / grid[along]
-        columns = (torch.arange(width) + (float(corner[1]) + 0.5)) / grid[across]
-        through = torch.tensor((float(self.plan.positions[self.sample, self.view]) + 0.5) / grid[self.axis])
+        top, left = self.plan.corners[self.sample, self.view].tolist()
+        rows = (np.arange(top, top + height, dtype=np.float32) + 0.5) / grid[along]
+        columns = (np.arange(left, left + width, dtype=np.float32) + 0.5) / grid[across]
+        through = (float(self.plan.positions[self.sample, self.view]) + 0.5) / grid[self.axis]
         mirrored = bool(self.plan.mirrored[self.sample, self.view])
-        return rows.flip(0) if reverse else rows, columns.flip(0) if mirrored else columns, through
+        return rows[:: -1 if reverse else 1], columns[:: -1 if mirrored else 1], through
 
     @cached_property
-    def _basis(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _basis(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Cosines of rows (H, 4), columns (W, 4) and of the slice (4,)."""
         rows, columns, through = self._places
-        both = effects.cosines(torch.cat([rows, columns, through[None]]))
+        both = effects.cosines(np.concatenate([rows, columns, np.float32([through])]))
         return both[: len(rows)], both[len(rows) : -1], both[-1]
 
-    def _fields(self, weights: np.ndarray) -> Tensor:
+    def _fields(self, weights: np.ndarray) -> np.ndarray:
         """Fields (C, H, W) by their weights (C, 4, 4, 4) along x, y and z."""
         along, across, _ = LAYOUT[self.axis]
-        turned = torch.from_numpy(weights.transpose(0, 1 + along, 1 + across, 1 + self.axis)).float()
+        turned = weights.astype(np.float32).transpose(0, 1 + along, 1 + across, 1 + self.axis)
         rows, columns, through = self._basis
         return rows @ (turned @ through) @ columns.T
 
-    def _transmit(self) -> Tensor | None:
+    def _transmit(self) -> np.ndarray | None:
         """Pattern of the transmit field (H, W), None where the scanner has no physics."""
         if not self.signals.is_physical(self.scanner):
             return None
-        rows, columns, through = ((2 * places - 1).square() for places in self._places)
-        radius = rows[:, None] + (columns + through)
+        rows, columns, through = ((2 * places - 1) ** 2 for places in self._places)
+        radius = rows[:, None] + (columns + np.float32(through))
         return effects.transmit_pattern(radius, self._fields(self.plan.scanners.transmit[self.scanner][None])[0])
 
-    def _receive(self) -> Tensor:
+    def _receive(self) -> np.ndarray:
         """Receive fields (C, H, W), with those of artifacts."""
         table, own = self.plan.scanners, (self.scanner, self.contrasts)
         weights = table.receive[own] * table.bias_strength[own][:, None, None, None]
         if self.artifact is not None:
             weights = weights + self.artifact.field
-        return self._fields(weights).exp_()
+        field = self._fields(weights)
+        return np.exp(field, out=field)
 
 
-def _column(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values).float()[:, None, None]
+def _column(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32)[:, None, None]
 
 
 def _about(plan: SlicePlan, levels: Levels) -> Batch:

@@ -3,8 +3,6 @@
 from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from . import slice_effects as effects
 from .scanner_table import ScannerTable
@@ -50,9 +48,9 @@ class Resolution:
         artifact: Artifact | None,
         side: int,
         shift: np.ndarray | None,
-    ) -> Tensor:
+    ) -> np.ndarray:
         """Matrices (C, size, size) along one axis of the grid, `side` 0 for rows and 1 for columns of the slice."""
         filters = self.image[scanner, contrasts, axis]
         if artifact is not None:
             filters = artifact.degrade(filters, side)
-        return effects.matrices(torch.from_numpy(filters).float(), None if shift is None else shift[:, side], size)
+        return effects.matrices(filters, None if shift is None else shift[:, side], size)
