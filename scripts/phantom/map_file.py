@@ -24,13 +24,25 @@ import numpy as np
 from ..errors import InputError
 from .person_maps import TISSUES, PersonMaps
 
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 16384
 SIDE = 8
 RELAXATION = 3
 _CUBE = (SIDE, SIDE, SIDE)
 CUBE = np.dtype([("relaxation", "<f2", (RELAXATION, *_CUBE)), ("fractions", "u1", (len(TISSUES), *_CUBE))])
-VOXEL = np.dtype([("relaxation", "<f2", (RELAXATION,)), ("fractions", "u1", (len(TISSUES),)), ("place", "u1", (3,))])
+VOXEL = np.dtype(
+    [
+        ("relaxation", "<f2", (RELAXATION,)),
+        ("fractions", "u1", (len(TISSUES),)),
+        ("blurred", "u1", (3, len(TISSUES))),
+        ("place", "u1", (3,)),
+    ]
+)
+"""A voxel: its maps, its fractions blurred along each axis of the grid by `BLUR_MM`, and where on the grid it lies."""
+
+BLUR_MM = 1.6
+"""Standard deviation of the Gaussian."""
+_BLUR_REACH = 4
 
 _RELAXATION_BYTES = 2 * RELAXATION * SIDE**3
 # Maps in a cube: how many, their type, and where in the record they stand.
@@ -123,7 +135,24 @@ def _draw_voxels(maps: PersonMaps, foreground: np.ndarray, count: int, seed: int
     drawn["relaxation"] = maps.relaxation.numpy()[(slice(None), *chosen)].T
     drawn["fractions"] = maps.fractions.numpy()[(slice(None), *chosen)].T
     drawn["place"] = np.stack(chosen, axis=1)
+    drawn["blurred"] = blurred_at(maps.fractions.numpy(), drawn["place"])
     return drawn
+
+
+def blurred_at(fractions: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Fractions (6, X, Y, Z) at places (V, 3), blurred along each axis: (V, 3, 6), uint8."""
+    steps = np.arange(-_BLUR_REACH, _BLUR_REACH + 1)
+    weights = np.exp(-((steps / BLUR_MM) ** 2) / 2)
+    weights /= weights.sum()
+    found = np.zeros((len(places), 3, len(fractions)))
+    for axis in range(3):
+        for step, weight in zip(steps, weights, strict=True):
+            index = places.astype(int)
+            index[:, axis] += step
+            inside = (index[:, axis] >= 0) & (index[:, axis] < fractions.shape[1 + axis])
+            x, y, z = index[inside].T
+            found[inside, axis] += weight * fractions[:, x, y, z].T
+    return np.round(found).astype(np.uint8)
 
 
 def _write_whole(path: Path, parts: list[bytes]) -> None:

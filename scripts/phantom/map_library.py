@@ -151,6 +151,15 @@ class MapLibraryMaker:
 
 
 @dataclass(frozen=True)
+class BrainPlaces:
+    """Per axis of the grid: first and last voxel of the brain, and about how much of it each slice shows."""
+
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    counts: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
 class MapLibrary:
     """An opened library; people are known by their number, counted from 1.
 
@@ -193,6 +202,24 @@ class MapLibrary:
     def validation(self) -> list[int]:
         """Numbers of the people who are held out."""
         return [number for number in self.files if number > self.plan["people"] - self.plan["validation"]]
+
+    def brain(self, number: int) -> "BrainPlaces":
+        """Where the brain of a person is, as the stored voxels tell."""
+        if number not in self._brains:
+            voxels = self.files[number].voxels
+            is_brain = voxels["fractions"][:, -1] < 128
+            places = voxels["place"][is_brain] if is_brain.any() else voxels["place"]
+            low, high = np.percentile(places, [0.5, 99.5], axis=0).astype(int)
+            counts = [
+                np.convolve(np.bincount(places[:, axis], minlength=size), np.ones(5) / 5, "same")
+                for axis, size in enumerate(self.files[number].header.grid)
+            ]
+            self._brains[number] = BrainPlaces(tuple(low.tolist()), tuple(high.tolist()), tuple(counts))
+        return self._brains[number]
+
+    @cached_property
+    def _brains(self) -> dict[int, "BrainPlaces"]:
+        return {}
 
     def about(self, number: int) -> dict[str, Any]:
         """Anatomy and parameters of a person."""

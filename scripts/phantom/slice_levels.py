@@ -1,4 +1,8 @@
-"""Levels of whole volumes, from voxels drawn at random, so that no volume has to be rendered for a slice of it."""
+"""Levels of whole volumes, from voxels drawn at random, so that no volume has to be rendered for a slice of it.
+
+What the scanner's resolution does to a voxel follows from the fractions of the voxel, blurred along each axis, and the mean
+signal of each tissue.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +12,11 @@ import numpy as np
 
 from ..contrasts import CONTRASTS
 from . import slice_effects as effects
+from .map_file import BLUR_MM
 from .map_library import MapLibrary
 from .slice_noise import Noise
 from .slice_plan import SlicePlan
+from .slice_resolution import Resolution
 from .slice_signal import Maps, Signals
 
 # Fields are smooth, so voxels read them from a lattice of so many cells along each axis.
@@ -30,6 +36,19 @@ class Levels:
     """(4, B, 4, P), of the foreground, after division and curve."""
 
 
+@dataclass(frozen=True)
+class _Voxels:
+    """The voxels of a person: maps (V,), by how much blurring changes fractions (3 x 6, V), cells (V,) of the lattice.
+
+    `share` is how much of the grid the person fills.
+    """
+
+    maps: Maps
+    change: np.ndarray
+    cells: np.ndarray
+    share: float
+
+
 class VolumeLevels:
     """Works out the levels of a batch."""
 
@@ -45,22 +64,23 @@ class VolumeLevels:
         return next(iter(self.library.files.values())).header.grid
 
     @cached_property
-    def _known(self) -> dict[int, tuple[Maps, np.ndarray, float]]:
+    def _known(self) -> dict[int, "_Voxels"]:
         return {}
 
-    def _person(self, person: int) -> tuple[Maps, np.ndarray, float]:
-        """Maps of the voxels, the cells in which they lie, and the share of the grid that the person fills."""
+    def _person(self, person: int) -> "_Voxels":
         if person not in self._known:
             file = self.library.files[person]
             kept = file.voxels[: self.voxels]
             cell = (kept["place"].astype(np.int64) * _CELLS) // np.array(self.grid)
             flat = (cell[:, 0] * _CELLS + cell[:, 1]) * _CELLS + cell[:, 2]
             maps = Maps.of(*(np.ascontiguousarray(kept[name].T) for name in ("relaxation", "fractions")))
-            self._known[person] = maps, flat, file.header.foreground / float(np.prod(self.grid))
+            change = (kept["blurred"].astype(np.float32) - kept["fractions"][:, None]) / 255
+            share = file.header.foreground / float(np.prod(self.grid))
+            self._known[person] = _Voxels(maps, change.reshape(len(kept), -1).T.copy(), flat, share)
         return self._known[person]
 
-    def __call__(self, plan: SlicePlan, signals: Signals, noise_spread: np.ndarray, noise: Noise) -> Levels:
-        """Levels of all scans of a batch; `noise_spread` (2 B, 4) is relative to white matter."""
+    def __call__(self, plan: SlicePlan, signals: Signals, resolution: Resolution, noise: Noise) -> Levels:
+        """Levels of all scans of a batch."""
         batch, contrasts = len(plan.people), len(CONTRASTS)
         found = Levels(
             np.ones((4, batch, contrasts)),
@@ -75,19 +95,20 @@ class VolumeLevels:
         pattern = effects.transmit_pattern(effects.lattice_radius(_CELLS), lopsided)
         for sample in range(batch):
             for scan, person, scanner in ((0, 0, sample), (1, 0, sample + batch), (2, 2, sample + batch)):
-                maps, cells, share = self._person(int(plan.people[sample, person]))
+                voxels = self._person(int(plan.people[sample, person]))
                 wanted = np.flatnonzero(plan.available[sample]) if scan == 0 else np.arange(contrasts)
-                signal = signals.of(scanner, wanted.tolist(), maps, pattern[scanner][cells])
-                white = maps.fractions[_WHITE]
+                signal = signals.of(scanner, wanted.tolist(), voxels.maps, pattern[scanner][voxels.cells])
+                white = voxels.maps.fractions[_WHITE]
                 reference = (signal @ white) / max(float(white.sum()), 1e-6)
+                signal += _blur(signal, voxels, resolution.variance[scanner, wanted])
                 if scan != 1:
-                    signal *= receive[scanner][wanted][:, cells]
-                    spread = (reference * noise_spread[scanner, wanted]).astype(np.float32)
+                    signal *= receive[scanner][wanted][:, voxels.cells]
+                    spread = (reference * resolution.noise_spread[scanner, wanted]).astype(np.float32)
                     signal = noise.magnitude(signal, spread[:, None])
                 at = (scan, sample, wanted)
                 found.reference[at] = reference
                 curve = (table.gamma[scanner, wanted], table.shoulder[scanner, wanted])
-                found.peak[at], found.percentiles[at] = self._measure(signal, share, *curve)
+                found.peak[at], found.percentiles[at] = self._measure(signal, voxels.share, *curve)
         for values in (found.peak, found.reference, found.percentiles):
             values[3] = values[0]
         return found
@@ -103,6 +124,17 @@ class VolumeLevels:
         scaled = _between(values, self.percentiles / 100) / peak[:, None]
         bent = [effects.bend(row, *curve) for row, *curve in zip(scaled, gamma, shoulder, strict=True)]
         return peak, np.minimum(bent, self.upper)
+
+
+def _blur(signal: np.ndarray, voxels: _Voxels, variance: np.ndarray, most: float = 1.3) -> np.ndarray:
+    """By how much the resolution changes signals (C, V); `variance` (C, 3) is that of a point along each axis."""
+    # Of mixed voxels little is learned about a tissue.
+    weights = voxels.maps.fractions**4
+    means = (signal @ weights.T) / np.maximum(weights.sum(axis=1), 1e-6)
+    # Blurring twice as wide changes about twice as much.
+    strength = np.minimum(variance / BLUR_MM**2, most).astype(np.float32)
+    change = (strength[:, :, None] * means[:, None]).reshape(len(signal), -1) @ voxels.change
+    return np.maximum(change, -0.95 * signal)
 
 
 def _between(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:

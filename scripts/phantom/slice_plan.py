@@ -11,6 +11,7 @@ import numpy as np
 
 from ..contrasts import CONTRASTS
 from ..errors import InputError
+from .map_file import SIDE
 from .map_library import MapLibrary
 from .scanner_table import ScannerLaw, ScannerTable
 from .slice_artifacts import ArtifactLaw, ArtifactTable
@@ -67,8 +68,10 @@ class SliceLaw:
     """Rows and columns of every slice."""
     planes: Sequence[float] = (1.0, 1.0, 1.0)
     """Weights of sagittal, coronal and axial slices."""
-    least_filled: float = 0.2
-    """Slices have at least this share of the foreground of the person's fullest one."""
+    least_filled: float = 0.15
+    """Slices show at least this share of what the fullest slice of the person shows of the brain."""
+    anywhere: float = 0.1
+    """How often a view may be of any part of the person instead, such as the neck."""
     other_person: float = 0.7
     """How often the target image is of another person than the source."""
     same_scanner: float = 0.05
@@ -88,7 +91,7 @@ class SliceLaw:
         """Refuse wrong windows and shares."""
         if len(self.window) != 2 or min(self.window) < 8 or max(self.window) > 256:
             raise InputError(f"`window` must be two numbers from 8 to 256, got {list(self.window)}")
-        for name in ("other_person", "same_scanner", "contrast_dropout", "cropped", "crop_share", "mirror"):
+        for name in ("anywhere", "other_person", "same_scanner", "contrast_dropout", "cropped", "crop_share", "mirror"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")
 
@@ -106,7 +109,10 @@ class SliceLaw:
         """Draw a batch of people of the library; all samples have different people where there are enough of them."""
         persons = self._draw_people(np.asarray(people), batch, rng)
         axes = rng.choice(3, (batch, 3), p=np.array(self.planes) / sum(self.planes))
-        places = [[self._place(library, *view, rng) for view in zip(*rows, strict=True)] for rows in zip(persons, axes, strict=True)]
+        places = [
+            [self._place(library, person, axis, rng) for person, axis in zip(*rows, strict=True)]
+            for rows in zip(persons.tolist(), axes.tolist(), strict=True)
+        ]
         positions = np.array([[place[0] for place in row] for row in places])
         corners = np.array([[place[1] for place in row] for row in places])
         table = self._draw_scanners(pool, scanners, batch, rng)
@@ -132,18 +138,14 @@ class SliceLaw:
         )
 
     def _draw_people(self, people: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+        """Of each view: all different people for `here`, and for `there` too, as long as there are enough of them."""
         order = rng.permutation(people)
-        while len(order) < batch:
-            order = np.concatenate([order, rng.permutation(people)])
-        own = order[:batch]
-        # Everybody else's neighbour in the same order: nobody is their own, and all differ where all sources do.
-        following = np.roll(np.unique(order, return_index=False) if len(order) > len(people) else order, -1)
-        there = own.copy()
-        for row, person in enumerate(own):
-            choices = following[row % len(following)]
-            there[row] = choices if choices != person else people[(np.flatnonzero(people == person)[0] + 1) % len(people)]
+        # Somebody else is so many further in the same order.
+        step = int(rng.integers(1, len(order)))
+        rows = np.arange(batch) % len(order)
+        own, another = order[rows], order[(rows + step) % len(order)]
         stays = rng.random(batch) >= self.other_person
-        return np.stack([own, own, np.where(stays, own, there)], axis=1)
+        return np.stack([own, own, np.where(stays, own, another)], axis=1)
 
     def _draw_scanners(
         self, pool: ScannerTable, law: ScannerLaw, batch: int, rng: np.random.Generator
@@ -158,12 +160,15 @@ class SliceLaw:
         self, library: MapLibrary, person: int, axis: int, rng: np.random.Generator
     ) -> tuple[int, tuple[int, int]]:
         """A position and the first row and column of a window of one view."""
-        header = library.files[int(person)].header
-        filled = np.asarray(header.filled[axis])
-        position = int(rng.choice(np.flatnonzero(filled >= self.least_filled * filled.max())))
+        header, brain = library.files[int(person)].header, library.brain(int(person))
+        low, high, counts = brain.low, brain.high, brain.counts[axis]
+        if rng.random() < self.anywhere:
+            low, counts = header.corner, np.asarray(header.filled[axis])
+            high = tuple(corner + SIDE * cubes - 1 for corner, cubes in zip(low, header.cubes_along, strict=True))
+        position = int(rng.choice(np.flatnonzero(counts >= self.least_filled * counts.max())))
         corner = []
         for size, own in zip(self.window, LAYOUT[int(axis)][:2], strict=True):
-            # The window shows all of the person's box, or lies inside of it.
-            low, high = header.corner[own], header.corner[own] + 8 * header.cubes_along[own] - size
-            corner.append(int(rng.integers(min(low, high), max(low, high) + 1)))
+            # The window shows all that there is to show along an axis, or lies inside of it.
+            ends = low[own], high[own] + 1 - size
+            corner.append(int(rng.integers(min(ends), max(ends) + 1)))
         return position, (corner[0], corner[1])

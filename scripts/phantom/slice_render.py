@@ -61,7 +61,7 @@ class SliceRenderer:
         batch = len(plan.people)
         noise = Noise(self._bank, plan.noise_seed)
         signals, resolution = Signals(plan.scanners), Resolution(plan.scanners)
-        levels = self.levels(plan, signals, resolution.noise_spread, noise)
+        levels = self.levels(plan, signals, resolution, noise)
         images = np.zeros((4, batch, len(CONTRASTS), *self.window), dtype=np.float32)
         tissue = np.empty((batch, len(TISSUES), *self.window), dtype=np.float32)
         foreground = np.empty((batch, *self.window), dtype=np.float32)

@@ -39,6 +39,13 @@ class Resolution:
         left = np.sqrt((self.encoding**2).mean(axis=-1) / self.kept).prod(axis=-1)
         return self.table.noise * left
 
+    @cached_property
+    def variance(self) -> np.ndarray:
+        """About the variance (S, 4, 3), in square voxels, of what a point becomes along each axis."""
+        # A Gaussian with the same transfer at half of the highest frequency.
+        middle = np.clip(self.image[..., BINS // 2], 0.02, 1)
+        return -np.log(middle) / (2 * np.pi**2 * effects.frequencies(BINS)[BINS // 2] ** 2)
+
     def matrices(
         self,
         scanner: int,
