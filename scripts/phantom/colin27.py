@@ -1,12 +1,12 @@
 """Colin27, one volunteer scanned 27 times, turned into the level maps from which a person is rendered.
 
 The MNI152 template is an average over many people, so the folds of its cortex are faint. Colin27 has the folds of one
-person. It is read from the files of the Debian package `mricron-data` and is never part of this repository: `ch2.nii.gz`
-is the whole head with 1 mm voxels, `ch2better.nii.gz` the brain with 0.5 mm voxels and most of its fluid removed. Both lie
-in MNI152 space well enough for the outlines of `outlines.json`.
+person. It is read from the files of the Debian package `mricron-data` and is never part of this repository:
+`ch2.nii.gz` is the whole head with 1 mm voxels, `ch2better.nii.gz` the brain with 0.5 mm voxels and most of its fluid
+removed. Both lie in MNI152 space well enough for the outlines of `outlines.json`.
 
-Level maps are explained in `atlas.py`. Those of white matter and fluid are made on the 0.5 mm voxels, where thin blades of
-white matter and narrow sulci are still there.
+Level maps are explained in `atlas.py`. Those of white matter and fluid are made on the 0.5 mm voxels, where thin
+blades of white matter and narrow sulci are still there.
 """
 
 from dataclasses import dataclass

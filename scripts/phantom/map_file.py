@@ -184,7 +184,9 @@ def open_maps(path: Path) -> MapFile:
     cube_start = voxel_start + header.voxels * VOXEL.itemsize
     expected, found = cube_start + header.records * CUBE.itemsize, path.stat().st_size
     if found != expected:
-        raise InputError(f"{path} must have {expected} bytes, got {found}: it is cut short or damaged; delete it and make it again")
+        raise InputError(
+            f"{path} must have {expected} bytes, got {found}: it is cut short or damaged; delete it and make it again"
+        )
     index = np.fromfile(path, "<i4", index_bytes // 4, offset=HEADER_BYTES).reshape(header.cubes_along)
     voxels = np.fromfile(path, VOXEL, header.voxels, offset=voxel_start)
     cubes = np.memmap(path, np.uint8, "r", offset=cube_start, shape=(header.records, CUBE.itemsize))
@@ -219,8 +221,9 @@ def read_planes(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """A window of some slices across `axis` at grid `positions`: relaxation (3, V, U) and fractions (6, V, U) of each.
 
-    U and V are the two other axes of the grid in their order, `low` and `size` are along U and V; the window may reach over
-    the grid. What lies outside the person is 0. `flips` are those of V and of U. Slices of the same layer of cubes cost little more than one of them.
+    U and V are the two other axes of the grid in their order, `low` and `size` are along U and V; the window may
+    reach over the grid. What lies outside the person is 0. `flips` are those of V and of U. Slices of the same layer
+    of cubes cost little more than one of them.
     """
     corner, along = file.header.corner, file.header.cubes_along
     u, v = _others(axis)

@@ -34,8 +34,8 @@ Renderer = Callable[[SubjectParameters, str], PersonMaps]
 class MapLibraryMaker:
     """Makes a library, or goes on making it; `run()` returns its folder.
 
-    Of `people`, numbered from 1, the last `validation` ones are held out. Pairs are the lowest and the highest value of a
-    uniform draw. `colin27` is the folder of that anatomy's files.
+    Of `people`, numbered from 1, the last `validation` ones are held out. Pairs are the lowest and the highest value
+    of a uniform draw. `colin27` is the folder of that anatomy's files.
     """
 
     folder: Path | str
@@ -236,7 +236,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / PLAN).read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder} must be the folder of a map library, but its {PLAN} cannot be read: {error}") from error
+        raise InputError(f"{folder} must hold a map library, but its {PLAN} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{folder / PLAN} must hold an object, got {type(content).__name__}")
     return content

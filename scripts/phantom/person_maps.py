@@ -1,6 +1,7 @@
 """One person as maps from which slices are made: proton density, T1 and T2 of solid tissue, and tissue fractions.
 
-The same sense of a person as in `subject.py`, on the anatomy of MNI152 or of Colin27, without what only whole volumes need.
+The same sense of a person as in `subject.py`, on the anatomy of MNI152 or of Colin27, without what only whole volumes
+need.
 """
 
 from dataclasses import dataclass
@@ -60,8 +61,8 @@ class Anatomy:
 class PersonMaps:
     """A person on the working grid; where nothing of the person is, all maps are 0.
 
-    `relaxation` (3, X, Y, Z) float32 is PD, T1 and T2 (s, at 3 T) of the solid tissue of a voxel; fluid is apart from it,
-    as `csf` of the `fractions` (6, X, Y, Z), uint8, which add up to 255 inside the person.
+    `relaxation` (3, X, Y, Z) float32 is PD, T1 and T2 (s, at 3 T) of the solid tissue of a voxel; fluid is apart from
+    it, as `csf` of the `fractions` (6, X, Y, Z), uint8, which add up to 255 inside the person.
     """
 
     relaxation: torch.Tensor

@@ -1,8 +1,8 @@
 """Artifacts of slices by kind and severity; the same kinds as those for whole images, made by the sampler's own means.
 
-Noise, ghosting, bias field and thick slices only change what a scanner does to a slice anyway, so they cost nothing; motion
-is worked out for itself. Strengths mean what they mean in the calibration of artifacts, whose table is copied here in five
-steps of severity.
+Noise, ghosting, bias field and thick slices only change what a scanner does to a slice anyway, so they cost nothing;
+motion is worked out for itself. Strengths mean what they mean in the calibration of artifacts, whose table is copied
+here in five steps of severity.
 """
 
 import json
@@ -99,7 +99,7 @@ class ArtifactTable:
 
 @dataclass(frozen=True)
 class ArtifactLaw:
-    """How artifacts are drawn: `share` of images have one, of one of the `kinds`, its severity uniform in `severity`."""
+    """How artifacts are drawn: `share` of images have one, of one of the `kinds`, `severity` uniform in a range."""
 
     share: float = 0.15
     kinds: Sequence[str] = ARTIFACTS

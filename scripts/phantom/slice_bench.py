@@ -1,7 +1,7 @@
 """How many training samples a second the sampler gives: `python -m scripts.phantom.slice_bench LIBRARY`.
 
-Time is that of the process on its one thread, so that what else the machine does counts as little as possible; the fastest
-batch says what a quiet machine would give. Two workers on two cores give twice as many.
+Time is that of the process on its one thread, so that what else the machine does counts as little as possible; the
+fastest batch says what a quiet machine would give. Two workers on two cores give twice as many.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """What a scanner does to the slices of one scan: resolution, fields, motion, and the curve of intensities.
 
-Everything linear is a filter along one axis of the slice: worked out for frequencies, turned into a kernel, and applied as a
-matrix from each side. C contrasts, H rows, W columns; a filter has so many bins at frequencies from 0 to 1/2 per voxel.
+Everything linear is a filter along one axis of the slice: worked out for frequencies, turned into a kernel, and
+applied as a matrix from each side. C contrasts, H rows, W columns; a filter has so many bins at frequencies from 0 to
+1/2 per voxel.
 """
 
 from functools import lru_cache

@@ -1,7 +1,7 @@
 """Levels of whole volumes, from voxels drawn at random, so that no volume has to be rendered for a slice of it.
 
-What the scanner's resolution does to a voxel follows from the fractions of the voxel, blurred along each axis, and the mean
-signal of each tissue.
+What the scanner's resolution does to a voxel follows from the fractions of the voxel, blurred along each axis, and
+the mean signal of each tissue.
 """
 
 from collections.abc import Sequence

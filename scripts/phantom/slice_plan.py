@@ -13,7 +13,8 @@ from ..contrasts import CONTRASTS
 from ..errors import InputError
 from .map_file import SIDE
 from .map_library import MapLibrary
-from .scanner_table import ScannerLaw, ScannerTable
+from .scanner_law import ScannerLaw
+from .scanner_table import ScannerTable
 from .slice_artifacts import ArtifactLaw, ArtifactTable
 
 VIEWS = ("here", "other", "there")
@@ -147,9 +148,7 @@ class SliceLaw:
         stays = rng.random(batch) >= self.other_person
         return np.stack([own, own, np.where(stays, own, another)], axis=1)
 
-    def _draw_scanners(
-        self, pool: ScannerTable, law: ScannerLaw, batch: int, rng: np.random.Generator
-    ) -> ScannerTable:
+    def _draw_scanners(self, pool: ScannerTable, law: ScannerLaw, batch: int, rng: np.random.Generator) -> ScannerTable:
         table = law.draw(pool, 2 * batch, rng)
         rows = np.arange(2 * batch)
         same = np.flatnonzero(rng.random(batch) < self.same_scanner)

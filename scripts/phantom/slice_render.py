@@ -1,8 +1,8 @@
 """Renders planned batches of slices (see `slice_plan.py`): contrasts, resolution, fields, noise and artifacts in 2D.
 
-One scan after the other: the slice of a person on a scanner, all contrasts of it together, which is little enough to stay in
-the processor's cache. A sample has four scans: `SOURCE`, `TRUTH` (the same slice by the target's protocol without noise,
-field or artifact), `TARGET` and `OTHER` (another slice of the source's scan).
+One scan after the other: the slice of a person on a scanner, all contrasts of it together, which is little enough to
+stay in the processor's cache. A sample has four scans: `SOURCE`, `TRUTH` (the same slice by the target's protocol
+without noise, field or artifact), `TARGET` and `OTHER` (another slice of the source's scan).
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class SliceRenderer:
         truth_units: str = "own",
         noise_bank: int = 2**22,
     ) -> None:
-        """`voxels` of those stored are used for percentiles; intensities end at `upper`; `truth_units` see the sampler."""
+        """Of the stored voxels, `voxels` are used for percentiles; for `truth_units` see the sampler."""
         if truth_units not in UNITS:
             raise InputError(f"`truth_units` must be one of {', '.join(UNITS)}, got {truth_units}")
         self.library, self.window = library, (int(window[0]), int(window[1]))
@@ -131,7 +131,7 @@ class _Scan:
         image *= _column(1 / self._peak())
         shift = self.plan.shift[self.sample, self.contrasts] if self.scan in (SOURCE, TRUTH) else None
         left, right = (
-            self.resolution.matrices(self.scanner, self.contrasts, LAYOUT[self.axis][side], size, self.artifact, side, shift)
+            self.resolution.matrices(*own, LAYOUT[self.axis][side], size, self.artifact, side, shift)
             for side, size in enumerate(self.renderer.window)
         )
         if self.scan == TRUTH:
@@ -181,7 +181,8 @@ class _Scan:
     def _noise(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Spread of the noise in the image, and of white noise that the filters make into it."""
         at = (self.scan, self.sample, self.contrasts)
-        spread = self.resolution.noise_spread[self.scanner, self.contrasts] * self.levels.reference[at] / self.levels.peak[at]
+        relative = self.resolution.noise_spread[self.scanner, self.contrasts]
+        spread = relative * self.levels.reference[at] / self.levels.peak[at]
         if self.artifact is not None:
             spread = np.hypot(spread, self.artifact.noise)
         # A middle row of a filter's matrix has all of its kernel.

@@ -3,7 +3,8 @@
     sampler = SliceSampler(MapLibrary("library"), seed=1)
     batch = sampler.render(sampler.draw(step=0, batch=16))
 
-`SliceSampler` is also an `IterableDataset`: each item is a whole batch, so a `DataLoader` takes it with `batch_size=None`.
+`SliceSampler` is also an `IterableDataset`: each item is a whole batch, so a `DataLoader` takes it with
+`batch_size=None`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ..errors import InputError
 from .map_library import MapLibrary
-from .scanner_table import ScannerLaw, ScannerTable
+from .scanner_law import ScannerLaw
+from .scanner_table import ScannerTable
 from .slice_artifacts import ArtifactLaw
 from .slice_plan import SliceLaw, SlicePlan
 from .slice_render import Batch, SliceRenderer
@@ -29,13 +31,14 @@ class SliceSampler(IterableDataset[Batch]):
 
     A batch of B samples holds, with contrasts in the order t1w, t2w, pd, flair and slices of H x W voxels,
 
-    - `source` (B, 4, H, W), the person on scanner A, divided by the volume's percentile, from 0 to `upper`, background 0;
-      `available` (B, 4), which contrasts there are; `severity` (B, 4) of an artifact, 0 to 1;
+    - `source` (B, 4, H, W), the person on scanner A, divided by the volume's percentile, from 0 to `upper`,
+      background 0; `available` (B, 4), which contrasts there are; `severity` (B, 4) of an artifact, 0 to 1;
     - `truth` (B, 4, H, W), the same slice by scanner B's protocol and resolution, without noise, field or artifact;
     - `tissue` (B, 6, H, W), shares of `person_maps.TISSUES`, and `foreground` (B, H, W);
-    - `target_image` (B, 4, H, W), mostly of another person, on scanner B as acquired; `source_other`, the same of another
-      slice of the source's person on scanner A;
-    - `source_percentiles` and `target_percentiles` (B, 4, P) of the foreground of the source's and of the target's volume;
+    - `target_image` (B, 4, H, W), mostly of another person, on scanner B as acquired; `source_other`, the same of
+      another slice of the source's person on scanner A;
+    - `source_percentiles` and `target_percentiles` (B, 4, P) of the foreground of the source's and of the target's
+      volume;
     - `person`, `target_person`, `same_person`, `same_scanner`, `scanner` and `scanner_kind` (B, 2: A and B), `plane` (a
       place in `slice_plan.PLANES`) and `position`.
 

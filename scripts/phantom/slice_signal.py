@@ -1,8 +1,8 @@
 """Signals of slices, or of single voxels, for one person on one scanner at a time; fast, since training waits for them.
 
-The equations are those of `sequences.py`, written for rates instead of times. Shapes: `...` is H, W for a slice and V for
-voxels. A slice is small enough to stay in the processor's cache from one operation to the next, and on arrays of that size
-NumPy's exponential takes half the time of torch's; that is why everything here is NumPy.
+The equations are those of `sequences.py`, written for rates instead of times. Shapes: `...` is H, W for a slice and V
+for voxels. A slice is small enough to stay in the processor's cache from one operation to the next, and on arrays of
+that size NumPy's exponential takes half the time of torch's; that is why everything here is NumPy.
 """
 
 import math
@@ -24,7 +24,7 @@ Protocol = dict[str, float]
 
 @dataclass(frozen=True)
 class Maps:
-    """PD and the rates 1 / T1 and 1 / T2 of solid tissue, (...), and the shares of the tissues, (6, ...); all float32."""
+    """PD and the rates 1 / T1, 1 / T2 of solid tissue (...), and the shares of the tissues (6, ...); all float32."""
 
     pd: Array
     r1: Array
@@ -53,7 +53,7 @@ class Maps:
 
     @cached_property
     def texture(self) -> tuple[Array, Array, Array]:
-        """Of log 1 / T1 and log 1 / T2 what voxels have beyond their tissues', and how wet they are compared with them."""
+        """Of log 1 / T1 and log 1 / T2 what voxels have beyond their tissues'; how wet they are compared with them."""
         usual = tissue_values()[1:].astype(np.float32)
         usual[:, 1:] = np.log(usual[:, 1:])
         share = np.maximum(1 - self.fractions[0], np.float32(1e-2))
@@ -174,7 +174,8 @@ def class_signals(table: ScannerTable) -> Array:
     model, strength = tissue_table(), (table.field_strength / 3)[:, None]
     pd, t1, t2 = np.exp(np.log(tissue_values())[None] + table.tissue_shift).transpose(2, 0, 1)
     r1, r2 = 1 / (t1 * strength ** model["t1_field_exponent"]), 1 / (t2 * strength ** model["t2_field_exponent"])
-    solid = [np.broadcast_to(values[:, None], (len(table), table.family.shape[1], pd.shape[1])) for values in (pd, r1, r2)]
+    shape = (*table.family.shape, pd.shape[1])
+    solid = [np.broadcast_to(values[:, None], shape) for values in (pd, r1, r2)]
     columns = _columns(table)
     signal = np.zeros(solid[0].shape)
     for family, equation in enumerate(_EQUATIONS):
