@@ -91,9 +91,17 @@ def write_maps(path: Path, maps: PersonMaps, about: dict[str, Any], voxels: int,
     used = cubes["fractions"].any(axis=(3, 4, 5, 6))
     index = np.full(along, -1, dtype="<i4")
     index[used] = np.arange(used.sum(), dtype="<i4")
-    filled = tuple(tuple(foreground.sum(axis=_others(axis)).tolist()) for axis in range(3))
+    x, y, z = (tuple(foreground.sum(axis=_others(axis)).tolist()) for axis in range(3))
     header = MapHeader(
-        VERSION, corner, along, int(used.sum()), voxels, _three(foreground.shape), int(foreground.sum()), filled, about
+        VERSION,
+        corner,
+        along,
+        int(used.sum()),
+        voxels,
+        _three(foreground.shape),
+        int(foreground.sum()),
+        (x, y, z),
+        about,
     )
     drawn = _draw_voxels(maps, foreground, voxels, seed)
     text = json.dumps(asdict(header)).encode()
@@ -115,7 +123,7 @@ def _box(foreground: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, int, 
     """First voxel and number of cubes per axis of a box around the foreground that lies inside the grid."""
     corner, along = [], []
     for axis, size in enumerate(foreground.shape):
-        places = foreground.any(axis=_others(axis)).nonzero()[0]
+        places = np.flatnonzero(foreground.any(axis=_others(axis)))
         count = -(-(int(places[-1]) + 1 - int(places[0])) // SIDE)
         corner.append(max(min(int(places[0]), size - count * SIDE), 0))
         along.append(count)
@@ -132,8 +140,9 @@ def _draw_voxels(maps: PersonMaps, foreground: np.ndarray, count: int, seed: int
     places = np.flatnonzero(foreground)
     chosen = np.unravel_index(np.random.default_rng(seed).choice(places, count), foreground.shape)
     drawn = np.zeros(count, dtype=VOXEL)
-    drawn["relaxation"] = maps.relaxation.numpy()[(slice(None), *chosen)].T
-    drawn["fractions"] = maps.fractions.numpy()[(slice(None), *chosen)].T
+    x, y, z = chosen
+    drawn["relaxation"] = maps.relaxation.numpy()[:, x, y, z].T
+    drawn["fractions"] = maps.fractions.numpy()[:, x, y, z].T
     drawn["place"] = np.stack(chosen, axis=1)
     drawn["blurred"] = blurred_at(maps.fractions.numpy(), drawn["place"])
     return drawn

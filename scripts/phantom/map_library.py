@@ -96,8 +96,8 @@ class MapLibraryMaker:
         seed = derive_seed("map library", self.seed, number)
         rng = np.random.default_rng([seed, 3])
         has_lesions, has_head = rng.random() < self.lesion_share, rng.random() < self.head_share
-        load = round(float(rng.uniform(*self.lesion_load)), 3) if has_lesions else 0.0
-        age = round(float(rng.uniform(*self.age)), 1)
+        load = round(float(rng.uniform(self.lesion_load[0], self.lesion_load[1])), 3) if has_lesions else 0.0
+        age = round(float(rng.uniform(self.age[0], self.age[1])), 1)
         parameters = draw_subject(_SEED_OFFSET + seed, age, load, bool(has_head))
         anatomy = self.anatomies[number % len(self.anatomies)]
         return {"number": number, "anatomy": anatomy, "parameters": parameters}

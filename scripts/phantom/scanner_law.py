@@ -48,6 +48,8 @@ class ScannerLaw:
     curved: float = 0.5
     """Share of scanners and contrasts with a curve of intensities, as vendors' filters have."""
     gamma_spread: float = 0.18
+    noise_factor: float = 1.0
+    """Of the noise of `protocols.json`; 0 for none."""
     noise_spread: float = 0.3
     bias_factor: float = 1.0
     """Of the receive fields of `protocols.json`: less than 1 where bias correction comes after the scan."""
@@ -72,7 +74,7 @@ class ScannerLaw:
             draw_scanner(name, name, make, field, CONTRASTS, derive_seed(self.seed, "slices", name), ranges)
             for name, make, field in makes
         ]
-        return _tabulate(scanners)
+        return tabulate(scanners)
 
     def draw(self, pool: ScannerTable, count: int, rng: np.random.Generator) -> ScannerTable:
         """Draw `count` scanners."""
@@ -95,7 +97,7 @@ class ScannerLaw:
             family=np.where(classes, FAMILIES.index("classes"), table.family),
             brightness=brightness,
             texture=texture,
-            noise=table.noise * np.exp(rng.normal(0, self.noise_spread, table.noise.shape)),
+            noise=self.noise_factor * table.noise * np.exp(rng.normal(0, self.noise_spread, table.noise.shape)),
             bias_strength=self.bias_factor * table.bias_strength,
             gamma=np.where(curved, np.exp(rng.normal(0, self.gamma_spread, curved.shape)), 1.0),
             shoulder=np.where(curved, rng.uniform(0, 0.6, curved.shape), 0.0),
@@ -122,7 +124,8 @@ class ScannerLaw:
         )
 
 
-def _tabulate(scanners: Sequence[Scanner]) -> ScannerTable:
+def tabulate(scanners: Sequence[Scanner]) -> ScannerTable:
+    """The table of drawn scanners; all have every contrast."""
     count = len(scanners)
 
     def column(name: str) -> Array:

@@ -126,7 +126,7 @@ class ArtifactLaw:
         places = np.array([ARTIFACTS.index(kind) for kind in self.kinds])
         kind = rng.choice(places, count) if len(places) else np.full(count, -1)
         kind = np.where(rng.random(count) < self.share, kind, -1)
-        severity = rng.uniform(*self.severity, count) * (kind >= 0)
+        severity = rng.uniform(self.severity[0], self.severity[1], count) * (kind >= 0)
         strength = np.zeros(count)
         for place, name in enumerate(ARTIFACTS):
             curve = np.asarray(strengths[name], dtype=float)

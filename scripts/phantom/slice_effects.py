@@ -127,7 +127,7 @@ def crop(image: np.ndarray, drawn: np.ndarray) -> None:
 def motion(image: np.ndarray, artifact: "Artifact") -> None:
     """Let people move, in place: lines of k-space of the images (C, H, W) that move come from several poses."""
     for row in np.flatnonzero(artifact.moves):
-        axis, (angles, shifts, pose) = int(artifact.axis[row]), artifact.poses(row, image.shape[1:])
+        axis, (angles, shifts, pose) = int(artifact.axis[row]), artifact.poses(int(row), image.shape[1:])
         moved = _posed(torch.from_numpy(image[row]), angles, shifts)
         lines = torch.fft.fft(moved, dim=1 + axis)
         chosen = torch.from_numpy(pose)[None] == torch.arange(len(angles))[:, None]

@@ -108,6 +108,8 @@ class SliceLaw:
         rng: np.random.Generator,
     ) -> SlicePlan:
         """Draw a batch of people of the library; all samples have different people where there are enough of them."""
+        # Streams of their own, so that what is drawn for one part does not depend on the settings of another.
+        scanner_rng, artifact_rng = rng.spawn(2)
         persons = self._draw_people(np.asarray(people), batch, rng)
         axes = rng.choice(3, (batch, 3), p=np.array(self.planes) / sum(self.planes))
         places = [
@@ -116,8 +118,8 @@ class SliceLaw:
         ]
         positions = np.array([[place[0] for place in row] for row in places])
         corners = np.array([[place[1] for place in row] for row in places])
-        table = self._draw_scanners(pool, scanners, batch, rng)
-        drawn = artifacts.draw(batch, len(CONTRASTS), rng)
+        table = self._draw_scanners(pool, scanners, batch, scanner_rng)
+        drawn = artifacts.draw(batch, len(CONTRASTS), artifact_rng)
         available = rng.random((batch, len(CONTRASTS))) >= self.contrast_dropout
         available[np.arange(batch), rng.integers(len(CONTRASTS), size=batch)] = True
         share = rng.uniform(0, self.crop_share, available.shape) * (rng.random(available.shape) < self.cropped)

@@ -205,7 +205,7 @@ class _Scan:
     def _basis(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Cosines of rows (H, 4), columns (W, 4) and of the slice (4,)."""
         rows, columns, through = self._places
-        both = effects.cosines(np.concatenate([rows, columns, np.float32([through])]))
+        both = effects.cosines(np.concatenate([rows, columns, np.array([through], dtype=np.float32)]))
         return both[: len(rows)], both[len(rows) : -1], both[-1]
 
     def _fields(self, weights: np.ndarray) -> np.ndarray:
@@ -219,8 +219,8 @@ class _Scan:
         """Pattern of the transmit field (H, W), None where the scanner has no physics."""
         if not self.signals.is_physical(self.scanner):
             return None
-        rows, columns, through = ((2 * places - 1) ** 2 for places in self._places)
-        radius = rows[:, None] + (columns + np.float32(through))
+        rows, columns, through = self._places
+        radius = (2 * rows - 1)[:, None] ** 2 + ((2 * columns - 1) ** 2 + (2 * through - 1) ** 2)
         return effects.transmit_pattern(radius, self._fields(self.plan.scanners.transmit[self.scanner][None])[0])
 
     def _receive(self) -> np.ndarray:

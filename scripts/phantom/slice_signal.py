@@ -182,7 +182,8 @@ def class_signals(table: ScannerTable) -> Array:
         chosen = table.family == family
         if chosen.any():
             own = {name: values[chosen][:, None] for name, values in columns.items()}
-            signal[chosen] = equation(own, *(values[chosen] for values in solid), None)
+            pd_of, r1_of, r2_of = (values[chosen] for values in solid)
+            signal[chosen] = equation(own, pd_of, r1_of, r2_of, None)
     return signal
 
 
