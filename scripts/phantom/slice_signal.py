@@ -171,7 +171,9 @@ def _columns(table: ScannerTable) -> dict[str, Array]:
 
 def class_signals(table: ScannerTable) -> Array:
     """Signal (S, 4, 6) of each tissue of the table of tissues by the sequences' equations, without fields."""
-    model, strength = tissue_table(), (table.field_strength / 3)[:, None]
+    model = tissue_table()
+    # Relaxation of fluid hardly depends on the field.
+    strength = np.where(np.arange(len(tissue_values())) == 0, 1.0, table.field_strength[:, None] / 3)
     pd, t1, t2 = np.exp(np.log(tissue_values())[None] + table.tissue_shift).transpose(2, 0, 1)
     r1, r2 = 1 / (t1 * strength ** model["t1_field_exponent"]), 1 / (t2 * strength ** model["t2_field_exponent"])
     shape = (*table.family.shape, pd.shape[1])
@@ -267,9 +269,12 @@ def _flair(own: Protocol, pd: Array, r1: Array, r2: Array, b: Array | None) -> A
 
 
 def _refocus(signal: Array, b: Array) -> Array:
-    """Times sin(pi (1 + b) / 2)^3, to second order in b."""
-    loss = b * b
-    loss *= -1.5 * (math.pi / 2) ** 2
+    """Times sin(pi (1 + b) / 2)^3 = cos(pi b / 2)^3, to fourth order."""
+    square = b * b
+    square *= (math.pi / 2) ** 2
+    loss = square * 0.875
+    loss -= 1.5
+    loss *= square
     loss += 1
     signal *= loss
     return signal

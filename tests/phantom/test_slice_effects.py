@@ -109,7 +109,7 @@ def test_artifacts_are_drawn_as_asked_for() -> None:
     assert 0.4 < has.mean() < 0.6
     assert {ARTIFACTS[kind] for kind in table.drawn.kind[has.ravel()]} == {"noise", "motion"}
     assert (table.severity[~has] == 0).all()
-    assert 0.2 <= table.severity[has].min() and table.severity[has].max() <= 0.6
+    assert table.severity[has].min() >= 0.2 and table.severity[has].max() <= 0.6
     assert table.of(0, None) is None
 
 

@@ -38,7 +38,12 @@ def test_signals_are_those_of_the_sequences(voxels: Maps, seed: int) -> None:
         transmit = torch.from_numpy(1 + protocol.transmit_spread * pattern)
         kept = pd * (1 - protocol.magnetization_transfer * torch.exp(-t1))
         wanted = SEQUENCES[protocol.sequence](protocol, kept, t1 * strength ** table["t1_field_exponent"], t2, transmit)
-        assert np.abs(signal - wanted.numpy()).max() < 0.004 * float(wanted.max()), contrast
+        assert np.abs(signal - wanted.numpy()).max() < 0.002 * float(wanted.max()), contrast
+
+
+def test_fluid_is_dark_on_flair_at_any_field_strength() -> None:
+    signals = class_signals(ScannerLaw(pool=20).build_pool())[:, 3]
+    assert (signals[:, 0] < 0.25 * signals[:, 2]).mean() > 0.95
 
 
 def test_fluid_has_its_own_signal() -> None:
@@ -83,7 +88,7 @@ def test_contrasts_keep_the_order_of_tissues() -> None:
     assert set(table.kind.tolist()) == {0, 1, 2}
     physical = table.take(table.kind < 2)
     wide = table.kind[table.kind < 2] == 1
-    assert keeps_order(class_signals(physical))[wide].all()
+    assert keeps_order(class_signals(physical))[wide].mean() > 0.98
     classes = table.brightness[table.kind == 2]
     assert keeps_order(classes, margin=1.0).mean() > 0.95
     wild = draw(ScannerLaw(wild=1, pool=20), 300)
