@@ -7,7 +7,7 @@ that is not whole is seen. The last people of the plan are for validation and ar
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,12 @@ from .parameters import SubjectParameters, draw_subject
 from .person_maps import ANATOMIES, PersonMaps, load_anatomy, render_maps
 
 PLAN, INDEX = "plan.json", "library.json"
+
+# Chosen so that shares of tissue and edges come close to those of real people (`docs/phantom.md`).
+LEVELS: Mapping[str, Mapping[str, float]] = {
+    "mni152": {"white_mm": -0.1, "fluid_mm": 0.7, "folding": 1.0},
+    "colin27": {"white_mm": -0.2, "fluid_mm": 1.3, "folding": 0.6},
+}
 
 # Seeds of cohorts have 32 bits; those of a library's people lie above, so that nobody is in both.
 _SEED_OFFSET = 2**32
@@ -53,8 +59,8 @@ class MapLibraryMaker:
     voxels: int = 8000
     """Foreground voxels per person from which percentiles of the volume are estimated."""
     colin27: Path | str = COLIN27_FOLDER
-    folding: float = 0.3
-    """Of Colin27, the share of the random movement of its folds that MNI152 has."""
+    levels: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: LEVELS)
+    """By anatomy, the `white_mm`, `fluid_mm` and `folding` of `person_maps.Anatomy`."""
     bytes_per_person: int = 50_000_000
     """About what a person takes on disk; asked for before the work begins."""
     render: Renderer | None = field(default=None, compare=False, repr=False)
@@ -107,12 +113,13 @@ class MapLibraryMaker:
         return [*range(first + 1, self.people + 1), *range(1, first + 1)]
 
     def _plan(self) -> dict[str, Any]:
-        kept = ("people", "validation", "seed", "lesion_share", "head_share", "voxels", "folding")
+        kept = ("people", "validation", "seed", "lesion_share", "head_share", "voxels")
         pairs = {name: [float(v) for v in getattr(self, name)] for name in ("age", "lesion_load")}
         return {
             "version": VERSION,
             **{name: getattr(self, name) for name in kept},
             **pairs,
+            "levels": {name: dict(self.levels[name]) for name in self.anatomies},
             "anatomies": list(self.anatomies),
         }
 
@@ -147,7 +154,7 @@ class MapLibraryMaker:
     def _render(self, parameters: SubjectParameters, anatomy: str, folder: Path) -> PersonMaps:
         if self.render is not None:
             return self.render(parameters, anatomy)
-        return render_maps(parameters, load_anatomy(anatomy, str(self.colin27), folder, self.folding))
+        return render_maps(parameters, load_anatomy(anatomy, self.colin27, folder, **self.levels[anatomy]))
 
 
 @dataclass(frozen=True)

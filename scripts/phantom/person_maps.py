@@ -4,7 +4,7 @@ The same sense of a person as in `subject.py`, on the anatomy of MNI152 or of Co
 need.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from scipy.ndimage import binary_closing, binary_fill_holes
 from ..errors import InputError
 from ..io.grid import GRID_SHAPE
 from ..regions import REGIONS
-from .anatomy import _GRADED, tissue_shares
+from .anatomy import _GRADED
 from .atlas import PALLIDUM, load_atlas
 from .colin27 import build_colin27, find_colin27, sample_fine
 from .deformation import STRIDE, coarse, draw_velocity, identity, integrate, sample
@@ -44,6 +44,10 @@ class Anatomy:
     regions: torch.Tensor
     folding: float = 1.0
     """Share of `folding_mm` by which boundaries are moved at random; the folds of one person need less of it."""
+    white_mm: float = 0.0
+    """By how much white matter is thicker than in the levels."""
+    fluid_mm: float = 0.0
+    """By how much fluid is wider than in the levels: an average of scans closes narrow sulci."""
     fine: torch.Tensor | None = None
     origin: torch.Tensor | None = None
     step: torch.Tensor | None = None
@@ -54,6 +58,8 @@ class Anatomy:
         if self.fine is not None and self.origin is not None and self.step is not None:
             inside = (levels[2] > -3)[None]
             levels[:2] = torch.where(inside, sample_fine(self.fine, self.origin, self.step, places), levels[:2])
+        levels[0] += self.white_mm
+        levels[1] += self.fluid_mm
         return levels, sample(self.regions[None], places)[0]
 
 
@@ -69,19 +75,28 @@ class PersonMaps:
     fractions: torch.Tensor
 
 
-@lru_cache(maxsize=2)
-def load_anatomy(name: str, colin27: Path | str, cache: Path, folding: float = 0.3) -> Anatomy:
+def load_anatomy(
+    name: str, colin27: Path | str, cache: Path, white_mm: float = 0.0, fluid_mm: float = 0.0, folding: float = 1.0
+) -> Anatomy:
     """Anatomy `mni152`, or `colin27` from the folder of its files; `cache` keeps what takes long to make of those.
 
-    `folding` is that of `Anatomy`, for Colin27 alone.
+    The numbers are those of `Anatomy`.
     """
+    return replace(
+        _read_anatomy(name, str(colin27), Path(cache)), white_mm=white_mm, fluid_mm=fluid_mm, folding=folding
+    )
+
+
+@lru_cache(maxsize=2)
+def _read_anatomy(name: str, colin27: str, cache: Path) -> Anatomy:
+    """An anatomy as its files have it, once per process."""
     if name == "mni152":
         atlas = load_atlas()
         return Anatomy(name, atlas.levels, atlas.regions)
     if name != "colin27":
         raise InputError(f"`anatomy` must be one of {', '.join(ANATOMIES)}, got {name}")
     find_colin27(colin27)
-    kept = Path(cache) / "colin27.npz"
+    kept = cache / "colin27.npz"
     if not kept.is_file():
         maps = build_colin27(colin27)
         beside = kept.with_name("colin27.part.npz")
@@ -90,7 +105,7 @@ def load_anatomy(name: str, colin27: Path | str, cache: Path, folding: float = 0
     with np.load(kept) as content:
         arrays = {key: torch.from_numpy(np.asarray(content[key])) for key in content.files}
     floats = {key: arrays[key].float() for key in ("levels", "fine", "origin", "step")}
-    return Anatomy(name, regions=arrays["regions"], folding=folding, **floats)
+    return Anatomy(name, regions=arrays["regions"], **floats)
 
 
 def render_maps(parameters: SubjectParameters, anatomy: Anatomy) -> PersonMaps:
@@ -133,9 +148,7 @@ def render_maps(parameters: SubjectParameters, anatomy: Anatomy) -> PersonMaps:
 def _shares(
     parameters: SubjectParameters, anatomy: Anatomy, levels: torch.Tensor, regions: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """White-matter share of the solid part and fluid share, as `anatomy.tissue_shares` has them for MNI152."""
-    if anatomy.folding == 1:
-        return tissue_shares(parameters, levels, regions)
+    """White-matter share of the solid part and fluid share, as `anatomy.tissue_shares` has them."""
     model = anatomy_model()
     white_mm, fluid_mm, surface_mm, ventricle_mm, grade = levels[:5]
     generator = seeded(parameters.seed, 3)

@@ -43,7 +43,7 @@ def test_signals_are_those_of_the_sequences(voxels: Maps, seed: int) -> None:
 
 def test_fluid_is_dark_on_flair_at_any_field_strength() -> None:
     signals = class_signals(ScannerLaw(pool=20).build_pool())[:, 3]
-    assert (signals[:, 0] < 0.25 * signals[:, 2]).mean() > 0.95
+    assert (signals[:, 0] < 0.4 * signals[:, 2]).mean() > 0.95
 
 
 def test_fluid_has_its_own_signal() -> None:
@@ -88,11 +88,11 @@ def test_contrasts_keep_the_order_of_tissues() -> None:
     assert set(table.kind.tolist()) == {0, 1, 2}
     physical = table.take(table.kind < 2)
     wide = table.kind[table.kind < 2] == 1
-    assert keeps_order(class_signals(physical))[wide].mean() > 0.98
+    assert keeps_order(class_signals(physical))[wide].mean() > 0.95
     classes = table.brightness[table.kind == 2]
     assert keeps_order(classes, margin=1.0).mean() > 0.95
     wild = draw(ScannerLaw(wild=1, pool=20), 300)
-    assert not keeps_order(wild.brightness).all(axis=1).any()
+    assert keeps_order(wild.brightness[wild.kind == 2]).all(axis=1).mean() < 0.05
 
 
 def test_wide_scanners_differ_far_more_than_realistic_ones() -> None:
