@@ -26,8 +26,8 @@ PLAN, INDEX = "plan.json", "library.json"
 
 # Chosen so that shares of tissue and edges come close to those of real people (`docs/phantom.md`).
 LEVELS: Mapping[str, Mapping[str, float]] = {
-    "mni152": {"white_mm": -0.1, "fluid_mm": 0.7, "folding": 1.0},
-    "colin27": {"white_mm": -0.2, "fluid_mm": 1.3, "folding": 0.6},
+    "mni152": {"white_mm": -0.1, "fluid_mm": 1.1, "folding": 1.0},
+    "colin27": {"white_mm": -0.1, "fluid_mm": 1.3, "folding": 1.0},
 }
 
 # Seeds of cohorts have 32 bits; those of a library's people lie above, so that nobody is in both.

@@ -85,6 +85,9 @@ class SliceLaw:
     """The most that is then missing of a window."""
     mirror: float = 0.5
     """How often left and right are exchanged."""
+    shared_slices: bool = True
+    """Whether the target image of another person is of the slice that another sample of the batch has as its source,
+    so that it need not be read again."""
     misaligned: bool = True
     """Whether the contrasts of a source lie apart by the scanner's `misalignment_mm`."""
 
@@ -118,6 +121,13 @@ class SliceLaw:
         ]
         positions = np.array([[place[0] for place in row] for row in places])
         corners = np.array([[place[1] for place in row] for row in places])
+        mirrored = (rng.random((batch, 3)) < self.mirror) & (axes > 0)
+        if self.shared_slices:
+            # Where in the batch the person of the target image is the source's, if anywhere.
+            found = persons[:, 2, None] == persons[None, :, 0]
+            rows = np.flatnonzero(found.any(axis=1) & (persons[:, 0] != persons[:, 2]))
+            for values in (axes, positions, corners, mirrored):
+                values[rows, 2] = values[found[rows].argmax(axis=1), 0]
         table = self._draw_scanners(pool, scanners, batch, scanner_rng)
         drawn = artifacts.draw(batch, len(CONTRASTS), artifact_rng)
         available = rng.random((batch, len(CONTRASTS))) >= self.contrast_dropout
@@ -131,7 +141,7 @@ class SliceLaw:
             axes=axes,
             positions=positions,
             corners=corners,
-            mirrored=(rng.random((batch, 3)) < self.mirror) & (axes > 0),
+            mirrored=mirrored,
             scanners=table,
             available=available,
             artifacts=drawn,
@@ -143,10 +153,10 @@ class SliceLaw:
     def _draw_people(self, people: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
         """Of each view: all different people for `here`, and for `there` too, as long as there are enough of them."""
         order = rng.permutation(people)
-        # Somebody else is so many further in the same order.
-        step = int(rng.integers(1, len(order)))
-        rows = np.arange(batch) % len(order)
-        own, another = order[rows], order[(rows + step) % len(order)]
+        own = order[np.arange(batch) % len(order)]
+        # Somebody else is so many further in the same order, and in the batch if it holds two people.
+        known = order[: max(min(batch, len(order)), 2)]
+        another = known[(np.arange(batch) + int(rng.integers(1, len(known)))) % len(known)]
         stays = rng.random(batch) >= self.other_person
         return np.stack([own, own, np.where(stays, own, another)], axis=1)
 

@@ -65,8 +65,9 @@ class SliceRenderer:
         images = np.zeros((4, batch, len(CONTRASTS), *self.window), dtype=np.float32)
         tissue = np.empty((batch, len(TISSUES), *self.window), dtype=np.float32)
         foreground = np.empty((batch, *self.window), dtype=np.float32)
+        kept: dict[tuple[int, ...], dict[int, Maps]] = {}
         for sample in range(batch):
-            views = [self._read(plan, sample, view, resolution) for view in range(3)]
+            views = [self._read(plan, sample, view, resolution, kept) for view in range(3)]
             tissue[sample], foreground[sample] = views[0][0].fractions, views[0][0].foreground
             for scan in range(4):
                 _Scan(self, plan, sample, scan, signals, resolution, levels, noise).render(
@@ -83,22 +84,36 @@ class SliceRenderer:
             **_about(plan, levels),
         }
 
-    def _read(self, plan: SlicePlan, sample: int, view: int, resolution: Resolution) -> dict[int, Maps]:
-        """Maps of a view by offset across the slice: 0, and those of the neighbours that thick slices take in."""
+    def _read(
+        self,
+        plan: SlicePlan,
+        sample: int,
+        view: int,
+        resolution: Resolution,
+        kept: dict[tuple[int, ...], dict[int, Maps]],
+    ) -> dict[int, Maps]:
+        """Maps of a view by offset across the slice: 0, and those of the neighbours that thick slices take in.
+
+        `kept` has what was read for the batch before, since several views may be the same.
+        """
         axis, position = int(plan.axes[sample, view]), int(plan.positions[sample, view])
-        rows = [sample, sample + len(plan.people)]
-        reaches = {int(reach) for row in rows for reach in resolution.reach[row, :, axis]} - {0}
-        offsets = [0, *sorted({sign * reach for reach in reaches for sign in (-1, 1)})]
-        corner = plan.corners[sample, view]
+        person, (top, left) = int(plan.people[sample, view]), plan.corners[sample, view].tolist()
+        mirrored = bool(plan.mirrored[sample, view])
+        maps = kept.setdefault((person, axis, position, top, left, mirrored), {})
+        scanners = [sample, sample + len(plan.people)]
+        reaches = set(resolution.reach[scanners, :, axis].ravel().tolist()) - {0}
+        offsets = [0, *(sign * reach for reach in sorted(reaches) for sign in (-1, 1))]
+        missing = [offset for offset in offsets if offset not in maps]
         planes = read_planes(
-            self.library.files[int(plan.people[sample, view])],
+            self.library.files[person],
             axis,
-            [position + offset for offset in offsets],
-            (int(corner[1]), int(corner[0])),
+            [position + offset for offset in missing],
+            (left, top),
             (self.window[1], self.window[0]),
-            (LAYOUT[axis][2], bool(plan.mirrored[sample, view])),
+            (LAYOUT[axis][2], mirrored),
         )
-        return {offset: Maps.of(*maps) for offset, maps in zip(offsets, planes, strict=True)}
+        maps.update({offset: Maps.of(*plane) for offset, plane in zip(missing, planes, strict=True)})
+        return maps
 
 
 class _Scan:
