@@ -4,7 +4,6 @@ Nothing is normalised over space, and features are 0 wherever no source shows an
 its foreground gives the same result as the whole slice, and no result depends on how much background there is.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, max_pool2d
 
@@ -43,7 +42,7 @@ class ModulatedConv(nn.Module):
 
 
 def modulate(features: Tensor, scale: Tensor, shift: Tensor, mask: Tensor, leak: float = LEAK) -> Tensor:
-    """Features (B, C, H, W) scaled by 1 + `scale` and shifted (B, C, 1, 1), rectified, 0 outside `mask` (B, 1, H, W)."""
+    """Features (B, C, H, W) times 1 + `scale` plus `shift` (B, C, 1, 1), rectified, 0 where `mask` (B, 1, H, W) is."""
     return leaky_relu(features * (1 + scale) + shift, leak) * mask
 
 
