@@ -12,9 +12,10 @@ class AnatomyEncoder(nn.Module):
     """Slices of one contrast (B, 1, H, W) to logits of beta (B, K, 4, H / 2, W / 2) and a confidence (B, 1, H, W).
 
     A pixel's logits stand in one of the four places of its square of two by two, where convolutions have them at hand.
-    The first `tissues` of the K = tissues + free channels are classes, of which a softmax is taken, the `free`
-    ones hold whatever else a brain has. Beside the slice the network sees each pixel's rank among the volume's foreground, which no monotone change
-    of contrast changes; `levels` are the ranks of the percentiles in a code. H and W are multiples of `step`.
+    The first `tissues` of the K = tissues + free channels are classes, of which a softmax is taken, the `free` ones
+    hold whatever else a brain has. Beside the slice the network sees each pixel's rank among the volume's foreground,
+    which no monotone change of contrast changes; `levels` are the ranks of the percentiles in a code. H and W are
+    multiples of `step`.
     """
 
     def __init__(

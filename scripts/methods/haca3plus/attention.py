@@ -2,7 +2,7 @@
 
 With the target's query q, the sources' keys k_i and what their anatomy encoders say of themselves at a pixel, c_i,
 
-    alpha_i = m_i exp(s_i) / sum_j m_j exp(s_j),  s_i = f_q(q) . f_k(k_i) / (sqrt(F) tau) + c_i    (5)
+    alpha_i = m_i exp(s_i) / sum_j m_j exp(s_j),  s_i = f_q(q) . f_k(k_i) / (sqrt(F) tau) + c_i    (6)
 
 where m_i is 1 where source i is available and shows foreground: the case distinction of HACA3+ in one line. Where no
 source shows any, the available ones count alike.
@@ -29,6 +29,6 @@ class ForegroundAttention(nn.Module):
         """`confidence` and `shown` (B, C, H, W), the latter 0 or 1; `available` (B, C)."""
         scores = (self.query(query).unsqueeze(1) * self.key(keys)).sum(-1).float() * self.scale
         scores = scores.unsqueeze(-1).unsqueeze(-1) + confidence.float()
-        alpha = scores.masked_fill(shown == 0, self.never).softmax(1)  # Eq. (5)
+        alpha = scores.masked_fill(shown == 0, self.never).softmax(1)  # Eq. (6)
         equal = (available / available.sum(1, keepdim=True).clamp(min=1.0)).unsqueeze(-1).unsqueeze(-1)
         return torch.where((shown != 0).any(1, keepdim=True), alpha, equal.to(alpha.dtype))

@@ -42,7 +42,7 @@ class ModulatedConv(nn.Module):
 
 
 def modulate(features: Tensor, scale: Tensor, shift: Tensor, mask: Tensor, leak: float = LEAK) -> Tensor:
-    """Features (B, C, H, W) scaled by 1 + `scale` and shifted (B, C, 1, 1), rectified, 0 outside `mask` (B, 1, H, W)."""
+    """Features (B, C, H, W) times 1 + `scale` plus `shift` (B, C, 1, 1), rectified, 0 where `mask` (B, 1, H, W) is."""
     return leaky_relu(features * (1 + scale) + shift, leak) * mask
 
 

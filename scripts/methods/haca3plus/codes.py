@@ -50,7 +50,7 @@ class ContrastEncoder(nn.Module):
 
     Of each class k, with beta_k its share at a pixel x and h = image - blurred image,
 
-        mu_k = sum beta_k x / sum beta_k,  the deviation of x from mu_k,  the mean of |h|,  the share of k    (4)
+        mu_k = sum beta_k x / sum beta_k,  the deviation of x from mu_k,  the mean of |h|,  the share of k    (5)
 
     whose few numbers a perceptron makes theta of. Who lies in the scanner changes shares more than brightness.
     """
@@ -72,7 +72,7 @@ class ContrastEncoder(nn.Module):
         detail = (image - avg_pool2d(image, 3, 1, 1)).abs()
         values = torch.cat([torch.ones_like(image), image, image * image, detail], dim=1) * foreground
         values = pixel_unshuffle(values, 2).unflatten(1, [4, 4]).flatten(2)
-        sums = torch.bmm(beta[:, : self.tissues].float().flatten(2), values.transpose(1, 2))  # Eq. (4)
+        sums = torch.bmm(beta[:, : self.tissues].float().flatten(2), values.transpose(1, 2))  # Eq. (5)
         overall = values.sum(2, keepdim=True) / values[:, :1].sum(2, keepdim=True).clamp(min=1.0)
         # A class that is hardly there counts as the average of all.
         few = 5.0

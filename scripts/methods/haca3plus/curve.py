@@ -36,6 +36,23 @@ def apply_curve(image: Tensor, source: Tensor, slope: Tensor) -> Tensor:
     return torch.bmm(slope.unsqueeze(1), parts.flatten(2)).unflatten(2, image.shape[2:])
 
 
+class Unlikeness(nn.Module):
+    """kappa (B, 1): how far two scanners' codes (B, N) lie apart, from 0 for the same one to 1.
+
+        kappa = 1 - exp(-sum_n (s_n (a_n - b_n))^2)    (4), each s_n learned
+
+    Every correction is taken kappa times, so that an image harmonized to its own scanner stays as it is.
+    """
+
+    def __init__(self, codes: int, start: float = 2.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((codes,), start))
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """Symmetric in the two."""
+        return 1 - torch.exp(-((source - target) * self.scale).square().sum(1, keepdim=True))
+
+
 class CurveCorrection(nn.Module):
     """delta (B, P + 1) of codes (B, inputs), at first 0 and never beyond `limit`."""
 

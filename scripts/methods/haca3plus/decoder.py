@@ -8,9 +8,9 @@ from .blocks import Condition, ModulatedUNet
 
 
 class Decoder(nn.Module):
-    """beta* (B, K, 4, H / 2, W / 2) and the target's style (B, S) to an image (B, 1, H, W) and its features at half resolution.
+    """beta* (B, K, 4, H / 2, W / 2) in the target's style (B, S): an image (B, 1, H, W), and its features.
 
-        d = max(sum_k b_k(style) beta*_k + U(beta*, style), 0)    (6)
+        d = max(sum_k b_k(style) beta*_k + U(beta*, style), 0)    (7)
 
     What a contrast makes of a pixel's tissue by itself is b; the U-Net U is left with what its surroundings say.
     """

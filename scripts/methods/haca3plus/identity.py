@@ -3,9 +3,9 @@
 Symbols: x_c is the source of the target's contrast and m_c its foreground, d the decoded image, y = curve(x_c). With a
 gain field g at low resolution, a residual r and a gate w, all three 0 before anything is learned,
 
-    r = (share mean(y) + floor) tanh(r')                                       (7), the mean over a neighbourhood
-    w = (sigmoid(w' + b) - sigmoid(b)) / (1 - sigmoid(b))                      (8)
-    x* = m_c ((1 - w) (exp(g) y + r) + w d) + (1 - m_c) d                      (9)
+    r = (share mean(y) + floor) tanh(r')                                       (8), the mean over a neighbourhood
+    w = (sigmoid(w' + b) - sigmoid(b)) / (1 - sigmoid(b))                      (9)
+    x* = m_c ((1 - w) (exp(g) y + r) + w d) + (1 - m_c) d                      (10)
 
 so that the first answer is the classical one wherever there is such a source, and HACA3's where there is none.
 """
@@ -64,23 +64,22 @@ class IdentityPath(nn.Module):
         visible: Tensor,
         features: Tensor,
         codes: Tensor,
-        kept: Tensor | None = None,
+        kept: Tensor,
     ) -> Corrected:
-        """All (B, 1, H, W) but `features` (B, F, H / 2, W / 2); g, r and w are taken `kept` (B, 3) times."""
+        """All (B, 1, H, W) but `features` (B, F, H / 2, W / 2); g, r and w are taken `kept` (B, 1 or 3) times."""
         seen = pixel_unshuffle(torch.cat([curved, decoded, alpha * visible, shown], dim=1), 2)
         seen = torch.cat([seen.to(features.dtype), features], dim=1).contiguous(memory_format=torch.channels_last)
         fine, coarse = self.body(seen, self.condition(codes), max_pool2d(visible, 2))
         gain = self._gain(coarse, max_pool2d(visible, int(self.low)))
         heads = pixel_shuffle(self.head(fine), 2).float()
         local = avg_pool2d(curved, self.neighbourhood, 1, self.neighbourhood // 2)
-        residual = (self.residual_share * local + self.residual_floor) * heads[:, :1].tanh()  # Eq. (7)
+        residual = (self.residual_share * local + self.residual_floor) * heads[:, :1].tanh()  # Eq. (8)
         rest = 1 / (1 + torch.exp(torch.tensor(-self.gate_bias)))
-        gate = (torch.sigmoid(heads[:, 1:] + self.gate_bias) - rest) / (1 - rest)  # Eq. (8)
-        if kept is not None:
-            times = kept.unsqueeze(-1).unsqueeze(-1)
-            gain, residual, gate = gain * times[:, :1], residual * times[:, 1:2], gate * times[:, 2:]
+        gate = (torch.sigmoid(heads[:, 1:] + self.gate_bias) - rest) / (1 - rest)  # Eq. (9)
+        times = kept.expand(-1, 3).unsqueeze(-1).unsqueeze(-1)
+        gain, residual, gate = gain * times[:, :1], residual * times[:, 1:2], gate * times[:, 2:]
         own = (1 - gate) * (gain.exp() * curved + residual) + gate * decoded
-        return Corrected((shown * own + (1 - shown) * decoded).relu() * visible, gain, residual, gate)  # Eq. (9)
+        return Corrected((shown * own + (1 - shown) * decoded).relu() * visible, gain, residual, gate)  # Eq. (10)
 
     def _gain(self, features: Tensor, mask: Tensor) -> Tensor:
         """g (B, 1, H, W), interpolated between places that show something."""

@@ -9,13 +9,13 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight).sum() / (weight.sum() * values.shape[1]).clamp(min=1.0)
 
 
-def image_loss(image: Tensor, truth: Tensor, weight: Tensor, gradient: float) -> Tensor:
-    """|x - t| + gradient (|dx/dh - dt/dh| + |dx/dw - dt/dw|), each a weighted mean."""
+def image_loss(image: Tensor, truth: Tensor, weight: Tensor, gradient: float, square: float) -> Tensor:
+    """|x - t| + square (x - t)^2 + gradient (|dx/dh - dt/dh| + |dx/dw - dt/dw|), each a weighted mean."""
     error = image - truth
     rows, columns = error.diff(dim=2).abs(), error.diff(dim=3).abs()
     along = weighted_mean(rows, torch.minimum(weight[:, :, 1:], weight[:, :, :-1]))
     across = weighted_mean(columns, torch.minimum(weight[..., 1:], weight[..., :-1]))
-    return weighted_mean(error.abs(), weight) + gradient * (along + across)
+    return weighted_mean(error.abs() + square * error.square(), weight) + gradient * (along + across)
 
 
 def tissue_loss(logits: Tensor, shares: Tensor, weight: Tensor) -> Tensor:
@@ -26,16 +26,15 @@ def tissue_loss(logits: Tensor, shares: Tensor, weight: Tensor) -> Tensor:
 def severity_loss(clean: Tensor, degraded: Tensor, severity: Tensor, other_clean: Tensor, rest: float) -> Tensor:
     """The triplet loss of eta (N, E) with the severity (N,) as its margin, and a rest at 0 for what is clean.
 
-        mean(max(0, |a - p| - |a - n| + m) + max(0, |a| - |n| + m)) + rest mean(|a| + |p|)
+        mean(max(0, |a - p| - |a - n| + m) + ||n| - m|) + rest mean(|a| + |p|)
 
-    with anchor a and positive p clean, n degraded and the margin m its severity; |eta| is the score.
+    with anchor a and positive p clean, n degraded and the margin m its severity, which |eta|, the score, is to be.
     """
     if not len(clean):
         return clean.sum()
     near, far = _norm(clean - other_clean), _norm(clean - degraded)
-    score = _norm(clean)
-    triplet = (near - far + severity).relu() + (score - _norm(degraded) + severity).relu()
-    return (triplet + rest * (score + _norm(other_clean))).mean()
+    triplet = (near - far + severity).relu() + (_norm(degraded) - severity).abs()
+    return (triplet + rest * (_norm(clean) + _norm(other_clean))).mean()
 
 
 def _norm(values: Tensor) -> Tensor:

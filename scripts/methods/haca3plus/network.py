@@ -18,7 +18,7 @@ from torch.nn.functional import pixel_unshuffle
 from .anatomy import AnatomyEncoder, activate
 from .attention import ForegroundAttention
 from .codes import ArtifactEncoder, CodeLayout, ContrastEncoder
-from .curve import CurveCorrection, apply_curve, slopes
+from .curve import CurveCorrection, Unlikeness, apply_curve, slopes
 from .decoder import Decoder
 from .identity import IdentityPath
 
@@ -95,6 +95,7 @@ class HarmonizationNet(nn.Module):
         self.artifact_encoder = ArtifactEncoder(eta, list(artifact_widths))
         self.attention = ForegroundAttention(style, self.layout.length)
         self.curve = CurveCorrection(2 * style, count, limit=curve_limit)
+        self.unlikeness = Unlikeness(style - contrasts)
         self.decoder = Decoder(self.channels, style, list(decoder_widths), condition)
         self.identity = IdentityPath(
             self.layout.length + style,
@@ -182,7 +183,9 @@ class HarmonizationNet(nn.Module):
         same = (self.layout.contrast(sources) * self.layout.contrast(target).unsqueeze(1)).sum(2) * available
         chosen = same.unsqueeze(-1).unsqueeze(-1)
         source = (sources * same.unsqueeze(-1)).sum(1)
-        delta = self.curve(torch.cat([self.layout.style(source), style], dim=1))
+        own = self.layout.style(source)
+        kappa = self.unlikeness(own[:, : -self.contrasts], style[:, : -self.contrasts])
+        delta = kappa * self.curve(torch.cat([own, style], dim=1))
         knots = self.layout.percentiles(source)
         slope = slopes(knots, self.layout.percentiles(target)) * delta.exp()  # Eqs. (1), (2)
         curved = apply_curve((image * chosen).sum(1, keepdim=True), knots, slope)
@@ -194,7 +197,7 @@ class HarmonizationNet(nn.Module):
             seen.visible,
             features,
             torch.cat([source, style], dim=1),
-            kept,
+            kappa if kept is None else kappa * kept,
         )
         return Drawn(made.image, decoded, curved, made.gain, made.residual, made.gate, alpha, beta, delta)
 

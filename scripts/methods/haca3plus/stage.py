@@ -16,9 +16,9 @@ class HarmonizerStage(nn.Module):
 
     Each slice goes to `targets` of its contrasts. The source of the target's contrast is withheld with the probability
     `withheld`, and of what is left each one with `dropout`; one always remains. With the probability `curve_alone` a
-    sample keeps its curve alone, and with `closed` its gate is closed, so that the way for identity learns to stand
-    by itself. Pixels outside of the brain, which the first
-    `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`.
+    sample keeps its curve alone, and with `closed` its gate is closed, so that the way for identity learns to stand by
+    itself; with `own` the target is the source's own scanner, and nothing is to change. Pixels outside of the brain,
+    which the first `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`.
     """
 
     def __init__(
@@ -29,16 +29,18 @@ class HarmonizerStage(nn.Module):
         dropout: float = 0.15,
         curve_alone: float = 0.1,
         closed: float = 0.5,
+        own: float = 0.1,
         outside: float = 0.2,
         brain_tissues: int = 5,
         window: int = 144,
         gradient: float = 1.0,
+        square: float = 2.0,
         decoded: float = 0.5,
         tissue: float = 0.1,
         restraint: float = 0.01,
         gate: float = 0.03,
         severity: float = 0.1,
-        rest: float = 0.1,
+        rest: float = 0.5,
     ) -> None:
         super().__init__()
         if not 1 <= targets <= network.contrasts:
@@ -49,15 +51,10 @@ class HarmonizerStage(nn.Module):
         self.targets, self.window, self.outside = targets, window, outside
         self.brain_tissues = brain_tissues
         self.withheld, self.dropout = withheld, dropout
-        self.curve_alone, self.closed = curve_alone, closed
-        self.gradient, self.rest = gradient, rest
-        self.weights = {
-            "decoded": decoded,
-            "tissue": tissue,
-            "restraint": restraint,
-            "gate": gate,
-            "severity": severity,
-        }
+        self.curve_alone, self.closed, self.own = curve_alone, closed, own
+        self.gradient, self.square, self.rest = gradient, square, rest
+        self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "gate": gate}
+        self.weights["severity"] = severity
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The losses by name, their weighted sum as `total`."""
@@ -75,18 +72,25 @@ class HarmonizerStage(nn.Module):
     def _harmonize(self, batch: Mapping[str, Tensor], sources: Tensor, seen: Seen, chosen: Tensor) -> dict[str, Tensor]:
         """Losses of the images of each slice's `chosen` contrast (B,)."""
         rows = torch.arange(len(chosen), device=chosen.device)
-        left = self._left(batch["available"], chosen)
+        own = self._own(batch, rows, chosen)
+        left = torch.where(own.unsqueeze(1), batch["available"], self._left(batch["available"], chosen))
         shown = seen.shown * left.unsqueeze(-1).unsqueeze(-1)
         seen = seen._replace(shown=shown, visible=shown.amax(1, keepdim=True))
-        target = self._targets(batch, rows, chosen)
+        target = self._targets(batch, rows, chosen, own)
+        truth = torch.where(own.view(-1, 1, 1), batch["source"][rows, chosen], batch["truth"][rows, chosen])
         drawn = self.network.draw(batch["source"], seen, target, sources, left, self._kept(left))
         brain = batch["tissue"][:, : self.brain_tissues].sum(1, keepdim=True)
         weight = seen.visible * (self.outside + (1 - self.outside) * brain)
-        losses = self._image_losses(drawn, batch["truth"][rows, chosen, None], weight)
+        losses = self._image_losses(drawn, truth.unsqueeze(1), weight)
         # Who has a good source of the contrast should not need the decoded image.
         good = (left[rows, chosen] * (1 - batch["severity"][rows, chosen])).view(-1, 1, 1, 1)
         losses["gate"] = weighted_mean(drawn.gate.abs() * good, weight)
         return losses
+
+    def _own(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor) -> Tensor:
+        """Who (B,) is to stay on the own scanner: the truth is then the source, and the code another slice's."""
+        good = (batch["available"][rows, chosen] != 0) & (batch["severity"][rows, chosen] == 0)
+        return good & (torch.rand(len(rows), device=rows.device) < self.own)
 
     def _kept(self, left: Tensor) -> Tensor:
         """How many times gain, residual and gate of each sample count, (B, 3)."""
@@ -125,11 +129,13 @@ class HarmonizerStage(nn.Module):
             anchor[degraded], eta[degraded], severity[degraded], anchor.roll(1, 0)[degraded], self.rest
         )
 
-    def _targets(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor) -> Tensor:
+    def _targets(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:
         """Codes (B targets, D) of the target images; their anatomy is looked at, not learned from."""
         network = self.network
-        slices = batch["target_image"][rows, chosen, None]
-        percentiles = batch["target_percentiles"][rows, chosen]
+        given = [batch[name][rows, chosen] for name in ("source_other", "target_image")]
+        slices = torch.where(own.view(-1, 1, 1), given[0], given[1]).unsqueeze(1)
+        given = [batch[name][rows, chosen] for name in ("source_percentiles", "target_percentiles")]
+        percentiles = torch.where(own.unsqueeze(1), given[0], given[1])
         contrast = torch.eye(network.contrasts, device=slices.device)[chosen]
         shown = network.foreground(slices).to(slices.dtype)
         with torch.no_grad():
@@ -151,8 +157,8 @@ class HarmonizerStage(nn.Module):
             drawn.delta.square().mean() + drawn.gain.square().mean() + weighted_mean(drawn.residual.abs(), weight)
         )
         return {
-            "image": image_loss(drawn.image, truth, weight, self.gradient),
-            "decoded": image_loss(drawn.decoded, truth, weight, self.gradient),
+            "image": image_loss(drawn.image, truth, weight, self.gradient, self.square),
+            "decoded": image_loss(drawn.decoded, truth, weight, self.gradient, self.square),
             "restraint": restraint,
         }
 

@@ -1,8 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from scripts.methods.haca3plus.curve import CurveCorrection, apply_curve, slopes
+from scripts.methods.haca3plus.curve import CurveCorrection, Unlikeness, apply_curve, slopes
 
 SOURCE = torch.tensor([[1.0, 2.0, 4.0]])
 TARGET = torch.tensor([[2.0, 3.0, 7.0]])
@@ -50,3 +52,10 @@ def test_correction_starts_at_nothing_and_ends_at_its_limit():
     assert not correction(torch.randn(2, 5)).any()
     torch.nn.init.constant_(correction.head.bias, 100.0)
     assert correction(torch.randn(2, 5)).tolist() == [[pytest.approx(0.7)] * 4] * 2
+
+
+def test_unlikeness_by_hand():
+    unlikeness = Unlikeness(2, start=2.0)
+    one, other = torch.tensor([[1.0, 0.5]]), torch.tensor([[1.0, 1.0]])
+    assert unlikeness(one, one).item() == 0
+    assert unlikeness(one, other).item() == pytest.approx(1 - math.exp(-1))

@@ -9,9 +9,9 @@ from scripts.methods.haca3plus.losses import image_loss, severity_loss, tissue_l
 def test_image_loss_by_hand():
     image = torch.tensor([[[[1.0, 3.0], [2.0, 2.0]]]])
     truth = torch.tensor([[[[0.0, 0.0], [0.0, 1.0]]]])
-    # Errors 1 3 / 2 1: mean 7/4; along rows |1| |-2|: mean 3/2; along columns |2| |-1|: mean 3/2.
-    loss = image_loss(image, truth, torch.ones(1, 1, 2, 2), gradient=2.0)
-    assert loss.item() == pytest.approx(7 / 4 + 2 * (3 / 2 + 3 / 2))
+    # Errors 1 3 / 2 1: mean 7/4; along rows |1| |-2|: mean 3/2; along columns |2| |-1|: mean 3/2; squares 15/4.
+    loss = image_loss(image, truth, torch.ones(1, 1, 2, 2), gradient=2.0, square=4.0)
+    assert loss.item() == pytest.approx(7 / 4 + 4 * 15 / 4 + 2 * (3 / 2 + 3 / 2))
 
 
 def test_pixels_without_weight_do_not_count():
@@ -29,9 +29,9 @@ def test_tissue_loss_by_hand():
 
 def test_severity_loss_by_hand():
     clean, other, degraded = torch.tensor([[0.3, 0.4]]), torch.tensor([[0.0, 0.0]]), torch.tensor([[0.6, 0.8]])
-    # |a - p| = .5, |a - n| = .5, |a| = .5, |n| = 1; with a severity of .7: .7 and .2; the rest is .5 + 0.
+    # |a - p| = .5, |a - n| = .5, |a| = .5, |n| = 1; with a severity of .7: .7 and .3; the rest is .5 + 0.
     loss = severity_loss(clean, degraded, torch.tensor([0.7]), other, rest=2.0)
-    assert loss.item() == pytest.approx(0.7 + 0.2 + 2 * 0.5, abs=1e-3)
+    assert loss.item() == pytest.approx(0.7 + 0.3 + 2 * 0.5, abs=1e-3)
 
 
 def test_severity_loss_of_nobody():

@@ -23,6 +23,13 @@ def test_first_output_is_the_percentile_match():
     assert torch.equal(draw(network, image, target).image[shown], expected[shown])
 
 
+def test_own_code_changes_nothing():
+    network, image = tiny_network(learned=True), tiny_slices()
+    output = draw(network, image, tiny_codes(network, image)[:, 2]).image
+    shown = image[:, 2:3] > 0
+    torch.testing.assert_close(output[shown], image[:, 2:3][shown])
+
+
 def test_nothing_is_invented_where_no_source_shows_anything():
     network, image = tiny_network(learned=True), tiny_slices()
     output = draw(network, image, tiny_codes(network, image)[:, 0]).image
