@@ -27,9 +27,9 @@ from scipy.ndimage import (
     zoom,
 )
 
-from ..errors import InputError
-from ..io.grid import GRID_AFFINE, GRID_SHAPE
-from ..regions import REGIONS
+from ..base.errors import InputError
+from ..base.regions import REGIONS
+from ..images.grid import GRID_AFFINE, GRID_SHAPE
 from .atlas import PALLIDUM, read_outlines
 
 PACKAGE = "mricron-data"

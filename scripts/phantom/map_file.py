@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .person_maps import TISSUES, PersonMaps
 
 VERSION = 2

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from .cohort import derive_seed
+from ..base.errors import InputError
+from ..base.seeds import derive_seed
 from .colin27 import FOLDER as COLIN27_FOLDER
 from .map_file import VERSION, MapFile, open_maps, write_maps
 from .parameters import SubjectParameters, draw_subject

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..contrasts import CONTRASTS
+from ..base.contrasts import CONTRASTS
 from . import slice_effects as effects
 from .map_file import read_volume_maps
 from .map_library import MapLibrary

@@ -7,15 +7,16 @@ need.
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.ndimage import binary_closing, binary_fill_holes
 
-from ..errors import InputError
-from ..io.grid import GRID_SHAPE
-from ..regions import REGIONS
+from ..base.errors import InputError
+from ..base.regions import REGIONS
+from ..images.grid import GRID_SHAPE
 from .anatomy import _GRADED
 from .atlas import PALLIDUM, load_atlas
 from .colin27 import build_colin27, find_colin27, sample_fine
@@ -104,7 +105,7 @@ def _read_anatomy(name: str, colin27: str, cache: Path) -> Anatomy:
         beside.replace(kept)
     with np.load(kept) as content:
         arrays = {key: torch.from_numpy(np.asarray(content[key])) for key in content.files}
-    floats = {key: arrays[key].float() for key in ("levels", "fine", "origin", "step")}
+    floats: dict[str, Any] = {key: arrays[key].float() for key in ("levels", "fine", "origin", "step")}
     return Anatomy(name, regions=arrays["regions"], **floats)
 
 

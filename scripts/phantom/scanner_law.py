@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
-from .cohort import derive_seed
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
+from ..base.seeds import derive_seed
 from .person_maps import TISSUES
 from .population import read_scanners
 from .scanner import RANGES_FILE, Scanner, draw_scanner, load_ranges

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..base.errors import InputError
 from . import slice_effects as effects
 
 ARTIFACTS = ("noise", "ghosting", "bias_field", "anisotropy", "motion")

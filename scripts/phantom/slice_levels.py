@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..contrasts import CONTRASTS
+from ..base.contrasts import CONTRASTS
 from . import slice_effects as effects
 from .map_file import BLUR_MM
 from .map_library import MapLibrary

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
 from .map_file import SIDE
 from .map_library import MapLibrary
 from .scanner_law import ScannerLaw

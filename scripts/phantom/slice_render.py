@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..contrasts import CONTRASTS
-from ..errors import InputError
+from ..base.contrasts import CONTRASTS
+from ..base.errors import InputError
 from . import slice_effects as effects
 from .map_file import read_planes
 from .map_library import MapLibrary

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .map_library import MapLibrary
 from .scanner_law import ScannerLaw
 from .scanner_table import ScannerTable

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
 from scripts.phantom.map_file import HEADER_BYTES, VERSION, blurred_at, read_planes, read_volume_maps
 from scripts.phantom.map_library import INDEX, PLAN, MapLibrary, person_file
 

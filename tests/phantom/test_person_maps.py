@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.errors import InputError
+from scripts.base.errors import InputError
 from scripts.phantom.colin27 import BRAIN_FILE, FOLDER, HEAD_FILE, PACKAGE, find_colin27
 from scripts.phantom.map_library import LEVELS
 from scripts.phantom.person_maps import TISSUES, PersonMaps, load_anatomy, render_maps

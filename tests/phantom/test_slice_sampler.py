@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from scripts.contrasts import CONTRASTS
-from scripts.errors import InputError
+from scripts.base.contrasts import CONTRASTS
+from scripts.base.errors import InputError
 from scripts.phantom.map_file import read_volume_maps
 from scripts.phantom.map_library import MapLibrary
 from scripts.phantom.map_volumes import render_volume

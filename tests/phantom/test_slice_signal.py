@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.contrasts import CONTRASTS
+from scripts.base.contrasts import CONTRASTS
 from scripts.phantom.model import tissue_table
 from scripts.phantom.scanner import draw_scanner, load_ranges
 from scripts.phantom.scanner_law import ScannerLaw, keeps_order, tabulate

@@ -18,6 +18,8 @@ class AnatomyEncoder(nn.Module):
     multiples of `step`.
     """
 
+    levels: Tensor
+
     def __init__(
         self,
         tissues: int,
