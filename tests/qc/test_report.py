@@ -64,7 +64,7 @@ def judged(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     seed_weights(network, 5)
     weights = save_weights(network.state_dict(), folder / "models" / "model.pt")
     code = {"theta": [0.0, 0.0], "head": False, "weights": weights}
-    named = {contrast: {**code, "eta": [score]} for contrast, score in USUAL.items()}
+    named = {contrast: {**code, "eta": [score, 0.0]} for contrast, score in USUAL.items()}
     write_json(folder / "models" / "targets.json", {"siemens": named})
     return harmonize(
         folder / "out",
