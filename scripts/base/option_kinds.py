@@ -13,6 +13,7 @@ The type belongs to this declaration. Where there is none, an option whose defau
 import json
 import math
 import re
+import sys
 from typing import Any
 
 SWITCH = "true or false"
@@ -38,7 +39,9 @@ def _is_one(value: Any, item: str) -> bool:
         whole, low, high, least = match.groups()
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             return False
-        return float(low or least or -math.inf) <= value <= float(high or math.inf) and math.isfinite(value)
+        # A whole number may be beyond what a float holds; as a number that is no size that means something.
+        finite = bool(whole) or abs(value) <= sys.float_info.max
+        return finite and float(low or least or -math.inf) <= value <= float(high or math.inf)
     literal = _literal(item)
     return type(value) is type(literal) and value == literal
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ class QcReport:
             raise InputError(f"`sections` must be among {', '.join(SECTIONS)}, got {unknown}")
         if self.viewer_megabytes < 0:
             raise InputError(f"`viewer_megabytes` must not be negative, got {self.viewer_megabytes}")
+        if find_spec("PIL") is None:
+            raise InputError("the report needs the package pillow: pip install -r requirements-report.txt")
         self._niivue: NiiVue | None = find_niivue() if self.viewer_megabytes > 0 else None
         limits, look = Limits(**self.limits), Look(**self.look)
         self._images = ImageReports(self.targets, self.named_targets, self.segmenter, limits, look)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.nn.functional import avg_pool2d, pad
 
 # Colors at evenly spaced values from the lowest to the highest: less, alike and more; and little to much.
@@ -89,6 +88,9 @@ def _blend(values: np.ndarray, colors: Sequence[tuple[int, int, int]]) -> np.nda
 
 def encode_png(pixels: np.ndarray) -> bytes:
     """Pixels (H, W) or (H, W, 3), uint8, as the content of a PNG file; equal pixels give equal bytes."""
+    # The report says at its start if this is missing.
+    from PIL import Image
+
     content = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(content, "PNG", compress_level=9)
     return content.getvalue()

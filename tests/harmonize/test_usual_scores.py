@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,10 @@ def test_nothing_is_usual_where_one_contrast_is_not_known(named, tmp_path):
 def test_nothing_is_usual_where_codes_do_not_tell_of_artifacts(named, monkeypatch):
     monkeypatch.setattr(Haca3Code, "describe", lambda code: {"appearance": list(code.theta)})
     assert usual_scores(METHOD, named, "ours", False, ["t1w"]) == {}
+
+
+def test_a_target_that_the_method_does_not_take_says_nothing(named):
+    targets = json.loads(named.read_text())
+    targets["short"] = {"t1w": {"theta": [0.0, 0.0], "eta": [9.0], "head": False, "weights": "ours"}}
+    write_json(named, targets)
+    assert usual_scores(METHOD, named, "ours", False, ["t1w"]) == pytest.approx({"t1w": 0.6})

@@ -90,7 +90,7 @@ def test_pressing_a_heading_sorts_and_pressing_it_again_turns_the_order(page, tm
         (tmp_path / one.thumbnail).write_bytes(encode_png(np.zeros((2, 2), np.uint8)))
     page.open(tmp_path / "index.html")
     head = "[...document.querySelectorAll('th button')].find((b) => b.textContent === 'Change of brightness')"
-    column = "[...document.querySelectorAll('tbody tr')].map((row) => row.cells[0].textContent)"
+    column = "[...document.querySelectorAll('.cohort tbody tr')].map((row) => row.cells[0].textContent)"
     page.run(f"{head}.click()")
     falling = page.run(column)
     page.run(f"{head}.click()")

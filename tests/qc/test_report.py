@@ -185,6 +185,12 @@ def test_what_a_report_cannot_do_is_refused():
         QcReport("out", None, viewer_megabytes=-1)  # type: ignore[arg-type]
 
 
+def test_a_missing_package_is_said_before_any_work(monkeypatch):
+    monkeypatch.setattr("scripts.qc.report.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs the package pillow: pip install -r requirements-report.txt"):
+        QcReport("out", None, viewer_megabytes=0)  # type: ignore[arg-type]
+
+
 def test_artifact_scores_of_weights_that_are_not_random_are_judged(judged):
     page = (judged / f"{NAME}.html").read_text(encoding="utf-8")
     assert "Signs of artifacts" in headings(judged / f"{NAME}.html") and "These images are meaningless" not in page
