@@ -174,7 +174,8 @@ def _places(parameters: SubjectParameters, anatomy: Anatomy) -> torch.Tensor:
     centre = torch.tensor([(n - 1) / 2 for n in GRID_SHAPE])[:, None, None, None]
     affine = torch.tensor(parameters.affine)
     places = torch.einsum("ij,jxyz->ixyz", affine[:, :3], identity(GRID_SHAPE) - centre)
-    return places + affine[:, 3, None, None, None] + centre + integrate(velocity, GRID_SHAPE)
+    # In this order, so that rounding is that of `anatomy.py`, too: where lesions lie depends on it.
+    return places + (affine[:, 3, None, None, None] + centre + integrate(velocity, GRID_SHAPE))
 
 
 def _brain_mask(seed: int, surface_mm: torch.Tensor) -> torch.Tensor:
