@@ -104,8 +104,8 @@ def _read_anatomy(name: str, colin27: str, cache: Path) -> Anatomy:
         beside.replace(kept)
     with np.load(kept) as content:
         arrays = {key: torch.from_numpy(np.asarray(content[key])) for key in content.files}
-    floats = {key: arrays[key].float() for key in ("levels", "fine", "origin", "step")}
-    return Anatomy(name, regions=arrays["regions"], **floats)
+    levels, fine, origin, step = (arrays[key].float() for key in ("levels", "fine", "origin", "step"))
+    return Anatomy(name, levels, arrays["regions"], fine=fine, origin=origin, step=step)
 
 
 def render_maps(parameters: SubjectParameters, anatomy: Anatomy) -> PersonMaps:
