@@ -126,7 +126,7 @@ class SliceLaw:
             _share(persons, (axes, positions, corners, mirrored))
         table = self._draw_scanners(pool, scanners, batch, scanner_rng)
         available = self._draw_available(batch, rng)
-        apart = table.misalignment_mm[:batch, :, None] * rng.normal(size=(*available.shape, 2)) * self.misaligned
+        apart = table.misalignment_mm[:batch, :, None] * self.misaligned
         return SlicePlan(
             step=step,
             people=persons,
@@ -138,7 +138,7 @@ class SliceLaw:
             available=available,
             artifacts=artifacts.draw(batch, len(CONTRASTS), artifact_rng),
             crop=self._draw_crop(available.shape, rng),
-            shift=apart,
+            shift=apart * rng.normal(size=(*available.shape, 2)),
             noise_seed=int(rng.integers(2**31)),
         )
 
