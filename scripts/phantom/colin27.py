@@ -37,8 +37,7 @@ FOLDER = "/usr/share/mricron/templates"
 HEAD_FILE, BRAIN_FILE = "ch2.nii.gz", "ch2better.nii.gz"
 
 # Rough intensities of the two files, from which the local ones are refined.
-_GREY, _WHITE, _FLUID_END = 84.0, 114.0, 51.0
-# Nuclei lie between cortex and white matter; in them the boundary to white matter is higher.
+_GREY, _WHITE, _FLUID, _FLUID_END = 84.0, 114.0, 34.0, 51.0
 _DEEP_SHARE = 0.78
 
 
@@ -74,38 +73,34 @@ def build_colin27(folder: Path | str = FOLDER) -> ColinMaps:
     image = nibabel.load(str(brain_file))
     affine = np.linalg.inv(GRID_AFFINE) @ image.affine
     brain = np.asarray(image.dataobj, dtype=np.float32)
-    # Along the grid's axes, x to the left.
     brain, affine = _along_grid(brain, affine)
     step, origin = tuple(np.diag(affine)[:3].tolist()), tuple(affine[:3, 3].tolist())
-    size_mm = float(step[0])
 
     outlines = read_outlines()
     anatomy = _on(brain, affine)
-    deep = (outlines["caudate"] | outlines["putamen"] | outlines["pallidum"] | outlines["thalamus"]).astype(np.float32)
+    nuclei = np.any([outlines[name] for name in ("caudate", "putamen", "pallidum", "thalamus")], axis=0)
     grey, white = _local_means(anatomy)
-    threshold = grey + (0.5 + (_DEEP_SHARE - 0.5) * gaussian_filter(deep, 1.5)) * (white - grey)
-    threshold, grey_fine, deep_fine = (_off(values, affine, brain.shape) for values in (threshold, grey, deep))
-
+    # Nuclei lie between cortex and white matter; in them the boundary to white matter is higher.
+    share = 0.5 + (_DEEP_SHARE - 0.5) * gaussian_filter(nuclei.astype(np.float32), 1.5)
+    boundary, grey_there = (_off(values, affine, brain.shape) for values in (grey + share * (white - grey), grey))
     filled = _with_fluid(brain, head_file, affine)
-    white_mm = _level(filled - threshold, size_mm)
-    fluid_mm = _level(0.5 * (grey_fine + 0.4 * _GREY) - filled, size_mm)
-    # Nuclei touch the ventricles, but no fluid lies inside of them.
-    del threshold, grey_fine, deep_fine
+    white_mm = _level(filled - boundary, step[0])
+    fluid_mm = _level(0.5 * (grey_there + _FLUID) - filled, step[0])
 
     hull = _hull(anatomy > _FLUID_END)
     fluid_grid, white_grid = (_on(values, affine) for values in (np.clip(fluid_mm, -9, 9), np.clip(white_mm, -9, 9)))
     outside = ~_inside_file(affine, brain.shape)
     fluid_grid[outside], white_grid[outside] = 9.0, -9.0
     ventricles = _ventricles(fluid_grid > 0, outlines["ventricles"], hull)
-    share = np.clip((gaussian_filter(anatomy, 0.7) - grey) / np.maximum(white - grey, 1), 0, 1)
-    regions = _regions(share, white_grid, fluid_grid, outlines, ventricles)
+    graded = np.clip((gaussian_filter(anatomy, 0.7) - grey) / np.maximum(white - grey, 1), 0, 1)
+    regions = _regions(graded, white_grid, fluid_grid, outlines, ventricles)
     falx = np.broadcast_to(np.abs(GRID_AFFINE[0, 0] * np.arange(GRID_SHAPE[0]) + 96)[:, None, None] < 1.2, GRID_SHAPE)
     stack = [
         white_grid,
         fluid_grid,
         _signed_distance(hull) - 1.0,
         _signed_distance(ventricles),
-        share,
+        graded,
         outlines["choroid_plexus"] & ventricles,
         outlines["brisk_flow"],
         falx,

@@ -255,13 +255,9 @@ def read_planes(
             cubes = turned.reshape(count, v_count, SIDE, u_count, SIDE).transpose(3, 1, 0, 4, 2)
             part = records[:, start:stop].view(kind).reshape(len(records), count, *_CUBE)
             cubes[used] = part[(slice(None),) * (2 + axis) + (offset,)]
-            first = [
-                SIDE * cubes_along - place - length if flip else place
-                for place, length, cubes_along, flip in zip(
-                    (v_from, u_from), size[::-1], (v_count, u_count), flips, strict=True
-                )
-            ]
-            found.append(whole[:, first[0] : first[0] + size[1], first[1] : first[1] + size[0]])
+            top = SIDE * v_count - v_from - size[1] if flips[0] else v_from
+            left = SIDE * u_count - u_from - size[0] if flips[1] else u_from
+            found.append(whole[:, top : top + size[1], left : left + size[0]])
         planes.append((found[0], found[1]))
     return planes
 

@@ -34,12 +34,8 @@ def render_volume(
     file = library.files[person]
     maps = Maps.of(*read_volume_maps(file))
     signals, resolution = Signals(scanners), Resolution(scanners)
-    transmit = scanners.transmit[scanner][None]
-    squares = [(2 * _shares(size) - 1) ** 2 for size in file.header.grid]
-    radius = squares[0][:, None, None] + squares[1][:, None] + squares[2]
-    pattern = effects.transmit_pattern(radius, _field(transmit[0], file.header.grid))
     chosen = [CONTRASTS.index(contrast) for contrast in contrasts]
-    images = signals.of(scanner, chosen, maps, pattern)
+    images = signals.of(scanner, chosen, maps, _transmit(scanners.transmit[scanner], file.header.grid))
     white, foreground = maps.fractions[_WHITE], maps.foreground
     rng = np.random.default_rng(seed)
     for contrast, image in zip(chosen, images, strict=True):
@@ -58,6 +54,12 @@ def render_volume(
             image[:] = effects.bend(image, gamma, shoulder) * foreground
         np.clip(image, 0, upper, out=image)
     return images
+
+
+def _transmit(weights: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
+    """Pattern of the transmit field (X, Y, Z)."""
+    x, y, z = ((2 * _shares(size) - 1) ** 2 for size in grid)
+    return effects.transmit_pattern(x[:, None, None] + y[:, None] + z, _field(weights, grid))
 
 
 def _shares(size: int) -> np.ndarray:

@@ -7,7 +7,6 @@ need.
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +14,8 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_closing, binary_fill_holes
 
 from ..base.errors import InputError
-from ..base.regions import REGIONS
 from ..images.grid import GRID_SHAPE
+from ..regions import REGIONS
 from .anatomy import _GRADED
 from .atlas import PALLIDUM, load_atlas
 from .colin27 import build_colin27, find_colin27, sample_fine
@@ -105,8 +104,8 @@ def _read_anatomy(name: str, colin27: str, cache: Path) -> Anatomy:
         beside.replace(kept)
     with np.load(kept) as content:
         arrays = {key: torch.from_numpy(np.asarray(content[key])) for key in content.files}
-    floats: dict[str, Any] = {key: arrays[key].float() for key in ("levels", "fine", "origin", "step")}
-    return Anatomy(name, regions=arrays["regions"], **floats)
+    levels, fine, origin, step = (arrays[key].float() for key in ("levels", "fine", "origin", "step"))
+    return Anatomy(name, levels, arrays["regions"], fine=fine, origin=origin, step=step)
 
 
 def render_maps(parameters: SubjectParameters, anatomy: Anatomy) -> PersonMaps:
@@ -175,7 +174,8 @@ def _places(parameters: SubjectParameters, anatomy: Anatomy) -> torch.Tensor:
     centre = torch.tensor([(n - 1) / 2 for n in GRID_SHAPE])[:, None, None, None]
     affine = torch.tensor(parameters.affine)
     places = torch.einsum("ij,jxyz->ixyz", affine[:, :3], identity(GRID_SHAPE) - centre)
-    return places + affine[:, 3, None, None, None] + centre + integrate(velocity, GRID_SHAPE)
+    # In this order, so that rounding is that of `anatomy.py`, too: where lesions lie depends on it.
+    return places + (affine[:, 3, None, None, None] + centre + integrate(velocity, GRID_SHAPE))
 
 
 def _brain_mask(seed: int, surface_mm: torch.Tensor) -> torch.Tensor:

@@ -123,18 +123,10 @@ class SliceLaw:
         corners = np.array([[place[1] for place in row] for row in places])
         mirrored = (rng.random((batch, 3)) < self.mirror) & (axes > 0)
         if self.shared_slices:
-            # Where in the batch the person of the target image is the source's, if anywhere.
-            found = persons[:, 2, None] == persons[None, :, 0]
-            rows = np.flatnonzero(found.any(axis=1) & (persons[:, 0] != persons[:, 2]))
-            for values in (axes, positions, corners, mirrored):
-                values[rows, 2] = values[found[rows].argmax(axis=1), 0]
+            _share(persons, (axes, positions, corners, mirrored))
         table = self._draw_scanners(pool, scanners, batch, scanner_rng)
-        drawn = artifacts.draw(batch, len(CONTRASTS), artifact_rng)
-        available = rng.random((batch, len(CONTRASTS))) >= self.contrast_dropout
-        available[np.arange(batch), rng.integers(len(CONTRASTS), size=batch)] = True
-        share = rng.uniform(0, self.crop_share, available.shape) * (rng.random(available.shape) < self.cropped)
-        crop = np.stack([share, rng.integers(2, size=share.shape), rng.integers(2, size=share.shape)], axis=-1)
-        apart = table.misalignment_mm[:batch, :, None] * rng.normal(size=(*available.shape, 2)) * self.misaligned
+        available = self._draw_available(batch, rng)
+        apart = table.misalignment_mm[:batch, :, None] * self.misaligned
         return SlicePlan(
             step=step,
             people=persons,
@@ -144,11 +136,20 @@ class SliceLaw:
             mirrored=mirrored,
             scanners=table,
             available=available,
-            artifacts=drawn,
-            crop=crop,
-            shift=apart,
+            artifacts=artifacts.draw(batch, len(CONTRASTS), artifact_rng),
+            crop=self._draw_crop(available.shape, rng),
+            shift=apart * rng.normal(size=(*available.shape, 2)),
             noise_seed=int(rng.integers(2**31)),
         )
+
+    def _draw_available(self, batch: int, rng: np.random.Generator) -> np.ndarray:
+        available = rng.random((batch, len(CONTRASTS))) >= self.contrast_dropout
+        available[np.arange(batch), rng.integers(len(CONTRASTS), size=batch)] = True
+        return available
+
+    def _draw_crop(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        share = rng.uniform(0, self.crop_share, shape) * (rng.random(shape) < self.cropped)
+        return np.stack([share, rng.integers(2, size=shape), rng.integers(2, size=shape)], axis=-1)
 
     def _draw_people(self, people: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
         """Of each view: all different people for `here`, and for `there` too, as long as there are enough of them."""
@@ -183,3 +184,11 @@ class SliceLaw:
             ends = low[own], high[own] + 1 - size
             corner.append(int(rng.integers(min(ends), max(ends) + 1)))
         return position, (corner[0], corner[1])
+
+
+def _share(people: np.ndarray, places: Sequence[np.ndarray]) -> None:
+    """Let target images of other people show what those people's sources in the batch show; in place."""
+    found = people[:, 2, None] == people[None, :, 0]
+    rows = np.flatnonzero(found.any(axis=1) & (people[:, 0] != people[:, 2]))
+    for values in places:
+        values[rows, 2] = values[found[rows].argmax(axis=1), 0]

@@ -40,7 +40,7 @@ class SliceRenderer:
         window: Sequence[int],
         percentiles: Sequence[float],
         peak_percentile: float = 95.0,
-        voxels: int = 4096,
+        voxels: int = 2048,
         upper: float = 5.0,
         truth_units: str = "own",
         noise_bank: int = 2**22,

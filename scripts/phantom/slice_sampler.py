@@ -59,7 +59,7 @@ class SliceSampler(IterableDataset[Batch]):
     percentiles: Sequence[float] = PERCENTILES
     peak_percentile: float = 95.0
     """Of the whole grid, zeros included; images are divided by it."""
-    voxels: int = 4096
+    voxels: int = 2048
     """Stored voxels per person from which percentiles are taken."""
     upper: float = 5.0
     truth_units: str = "own"
