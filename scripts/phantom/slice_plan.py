@@ -98,7 +98,16 @@ class SliceLaw:
         """Refuse wrong windows and shares."""
         if len(self.window) != 2 or min(self.window) < 8 or max(self.window) > 256:
             raise InputError(f"`window` must be two numbers from 8 to 256, got {list(self.window)}")
-        shares = ("anywhere", "other_person", "alike", "same_scanner", "contrast_dropout", "cropped", "crop_share", "mirror")
+        shares = (
+            "anywhere",
+            "other_person",
+            "alike",
+            "same_scanner",
+            "contrast_dropout",
+            "cropped",
+            "crop_share",
+            "mirror",
+        )
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")

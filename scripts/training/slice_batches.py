@@ -14,8 +14,8 @@ class SliceBatches(EpochDataset):
     """Whole batches of a `sampler`, `steps` of them in an epoch.
 
     A batch depends on the sampler's seed and the number of its step alone. Of several processes, each has steps of its
-    own: with P of them, process p has p, P + p, 2 P + p and so on. Workers take turns, so the order is the same whatever
-    their number. What the sampler draws comes with the names of the people, `subject`, and of their `scanner`.
+    own: with P of them, process p has p, P + p, 2 P + p and so on. Workers take turns, so their number does not matter.
+    What the sampler draws comes with the names of the people, `subject`, and of their `scanner`.
     """
 
     def __init__(self, sampler: SliceSampler, steps: int) -> None:
