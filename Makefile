@@ -16,7 +16,7 @@ OUTPUT := output/$(COHORT)
 SIMULATED := $(OUTPUT)/cohort/dataset_description.json
 HARMONIZATIONS := $(METHODS:%=harmonize_%)
 
-.PHONY: demo evaluation weights test test-slow bench lint audit monailabel release $(HARMONIZATIONS)
+.PHONY: demo evaluation weights weights-haca3 test test-slow bench lint audit monailabel release $(HARMONIZATIONS)
 
 # The main job on the embedded default.
 demo: evaluation
@@ -37,9 +37,22 @@ $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
 $(SIMULATED): | $(INSTALLED)
 	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --correct_bias $(CORRECT_BIAS) --output_dir $(OUTPUT)/cohort
 
-# The weights that ship, from nothing, on two CPU cores: about four hours. First brains alone, then heads among them.
-weights: TRAIN := OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc_per_node 2 -m monai.bundle run --precision bf16 --config_file
+# The weights that ship, from nothing, on two CPU cores: about seven hours. Needs Colin27 (docs/training.md).
 weights: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/make_library.json
+	OMP_NUM_THREADS=1 $(BUNDLE_RUN) "['configs/train.json', 'configs/train_haca3plus.json']" --workers 1
+	$(BUNDLE_RUN) configs/release_weights.json
+	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
+	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets
+	$(BUNDLE_RUN) configs/simulate.json --cohort targets --designs#targets#head_share 1.0 --correct_bias true \
+		--output_dir output/targets_heads
+	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets_heads --suffix _head
+
+# HACA3's, which configs/method_haca3.json uses: about four hours. First brains alone, then heads among them.
+weights-haca3: TRAIN := OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc_per_node 2 -m monai.bundle run --precision bf16 --config_file
+weights-haca3: NAME_TARGETS := "['configs/inference.json', 'configs/method_haca3.json', 'configs/name_targets.json']" \
+		--named_targets_maker\#file models/haca3_targets.json
+weights-haca3: $(INSTALLED)
 	$(TRAIN) "['configs/train.json', 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
 		--head_share 0 --epochs 6 --steps 300 --batch_size 12
 	$(TRAIN) "['configs/train.json', 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
@@ -55,12 +68,13 @@ weights: $(INSTALLED)
 	$(BUNDLE_RUN) "['configs/train.json', 'configs/train_fusion.json']" \
 		--initial_weights output/training/harmonizer_heads/model.pt \
 		--precision bf16 --people 8 --patches 96 --epochs 5 --validate#steps 4
-	$(BUNDLE_RUN) configs/release_weights.json
+	$(BUNDLE_RUN) configs/release_weights.json --trainings "{'haca3_artifact.pt': 'output/training/artifact_heads/artifact.pt', \
+		'haca3_model.pt': 'output/training/harmonizer_heads/model.pt', 'haca3_fusion.pt': 'output/training/fusion/fusion.pt'}"
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
-	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets
+	$(BUNDLE_RUN) $(NAME_TARGETS) --dataset_dir output/targets
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --designs#targets#head_share 1.0 --correct_bias true \
 		--output_dir output/targets_heads
-	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets_heads --suffix _head
+	$(BUNDLE_RUN) $(NAME_TARGETS) --dataset_dir output/targets_heads --suffix _head
 
 # The gate: formatter, linter, types, tests. Two processes of a thread each: two of all threads get in each other's way.
 test: lint

@@ -12,14 +12,17 @@ from ..base.weights import file_sha256, read_checkpoint, save_weights
 from ..training.checkpoints import PROVENANCE_FILE
 
 MODEL_CARD = "model.json"
+# Options that say where something lies on the machine of a training.
+_FOLDERS = ("bundle_root", "output_dir", "library_dir")
 
 
 @dataclass(frozen=True)
 class WeightsRelease:
     """Writes weights in half precision to `output_dir`, and to `model.json` beside them how they were made.
 
-    `trainings` are the folders of trainings by the file of weights to take from each; networks compute in single
-    precision all the same. `license`, `data` and `data_license` are said of all of them.
+    `trainings` are the files of weights that trainings left, by the file that each becomes; networks compute in single
+    precision all the same. What `model.json` says of other files that are still there stays. `license`, `data` and
+    `data_license` are said of all of them.
     """
 
     trainings: Mapping[str, str]
@@ -31,7 +34,8 @@ class WeightsRelease:
 
     def run(self) -> str:
         """Check everything, then write; return what was written."""
-        found = {name: self._read(Path(folder), name) for name, folder in self.trainings.items()}
+        kept = self._kept()
+        found = {name: self._read(Path(path)) for name, path in self.trainings.items()}
         files = {}
         for name, (state, provenance) in found.items():
             half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
@@ -47,19 +51,38 @@ class WeightsRelease:
             "license": self.license,
             "training_data": self.data,
             "training_data_license": self.data_license,
-            "files": files,
+            "files": {**files, **kept},
         }
         write_json(Path(self.output_dir) / MODEL_CARD, card)
         return "\n".join(f"{self.output_dir}/{name} (SHA-256 {entry['sha256']})" for name, entry in files.items())
 
-    def _read(self, folder: Path, name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    def _kept(self) -> dict[str, Any]:
+        """What an earlier release says of files that this one does not write."""
+        path = Path(self.output_dir) / MODEL_CARD
+        entries: dict[str, Any] = json.loads(path.read_text())["files"] if path.is_file() else {}
+        there = {name: Path(self.output_dir) / name for name in entries if name not in self.trainings}
+        kept = {name: entries[name] for name, file in there.items() if file.is_file()}
+        for name, entry in kept.items():
+            sha256 = file_sha256(there[name])
+            if entry["sha256"] != sha256:
+                raise InputError(
+                    f"{there[name]} must be the file that {path} describes, its SHA-256 is {sha256}; release it too, "
+                    "or remove it"
+                )
+        return kept
+
+    def _read(self, weights: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """The weights of a training, and what it says of them without this machine's folders."""
-        path = folder / PROVENANCE_FILE
+        path = weights.with_name(PROVENANCE_FILE)
         if not path.is_file():
-            raise InputError(f"`trainings` must be folders of trainings, {path} does not exist")
+            raise InputError(f"`trainings` must be weights in folders of trainings, {path} does not exist")
         provenance = json.loads(path.read_text())
-        sha256 = file_sha256(folder / name) if (folder / name).is_file() else "missing"
-        if provenance["sha256"].get(name) != sha256:
-            raise InputError(f"{folder / name} must be the file that {path} describes, its SHA-256 is {sha256}")
-        config = {key: value for key, value in provenance["config"].items() if key not in ("bundle_root", "output_dir")}
-        return read_checkpoint(folder / name), {**provenance, "config": config}
+        sha256 = file_sha256(weights) if weights.is_file() else "missing"
+        if provenance["sha256"].get(weights.name) != sha256:
+            raise InputError(f"{weights} must be the file that {path} describes, its SHA-256 is {sha256}")
+        config = {key: value for key, value in provenance["config"].items() if key not in _FOLDERS}
+        initial = config.get("initial_weights")
+        if initial:
+            # Which ones they were, not where they lay.
+            config["initial_weights"] = Path(str(initial)).name
+        return read_checkpoint(weights), {**provenance, "config": config}

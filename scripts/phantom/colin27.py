@@ -62,7 +62,8 @@ def find_colin27(folder: Path | str = FOLDER) -> tuple[Path, Path]:
         if not path.is_file():
             raise InputError(
                 f"`colin27` must be the folder with {HEAD_FILE} and {BRAIN_FILE} of the Debian package {PACKAGE} "
-                f"(`apt-get install {PACKAGE}`), but {path} is not a file"
+                f"(`apt-get install {PACKAGE}`), but {path} is not a file; without it, `--colin27 null` makes people "
+                "of MNI152 alone"
             )
     return found
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
 from .colin27 import FOLDER as COLIN27_FOLDER
+from .colin27 import find_colin27
 from .map_file import VERSION, MapFile, open_maps, write_maps
 from .parameters import SubjectParameters, draw_subject
 from .person_maps import ANATOMIES, PersonMaps, load_anatomy, render_maps
@@ -82,6 +83,8 @@ class MapLibraryMaker:
 
     def run(self) -> str:
         """Make what is missing."""
+        if self.render is None and "colin27" in self.anatomies:
+            find_colin27(self.colin27)
         folder = Path(str(self.folder))
         folder.mkdir(parents=True, exist_ok=True)
         self._claim(folder)

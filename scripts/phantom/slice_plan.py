@@ -75,6 +75,9 @@ class SliceLaw:
     """How often a view may be of any part of the person instead, such as the neck."""
     other_person: float = 0.7
     """How often the target image is of another person than the source."""
+    alike: float = 0.0
+    """Of whole heads and of brains alone: how often another person of the other kind is exchanged for one of the same
+    kind."""
     same_scanner: float = 0.05
     """How often the target's scanner is the source's."""
     contrast_dropout: float = 0.25
@@ -95,7 +98,17 @@ class SliceLaw:
         """Refuse wrong windows and shares."""
         if len(self.window) != 2 or min(self.window) < 8 or max(self.window) > 256:
             raise InputError(f"`window` must be two numbers from 8 to 256, got {list(self.window)}")
-        for name in ("anywhere", "other_person", "same_scanner", "contrast_dropout", "cropped", "crop_share", "mirror"):
+        shares = (
+            "anywhere",
+            "other_person",
+            "alike",
+            "same_scanner",
+            "contrast_dropout",
+            "cropped",
+            "crop_share",
+            "mirror",
+        )
+        for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")
 
@@ -114,6 +127,8 @@ class SliceLaw:
         # Streams of their own, so that what is drawn for one part does not depend on the settings of another.
         scanner_rng, artifact_rng = rng.spawn(2)
         persons = self._draw_people(np.asarray(people), batch, rng)
+        if self.alike:
+            self._exchange_unlike(persons, library, np.asarray(people), rng)
         axes = rng.choice(3, (batch, 3), p=np.array(self.planes) / sum(self.planes))
         places = [
             [self._place(library, person, axis, rng) for person, axis in zip(*rows, strict=True)]
@@ -160,6 +175,18 @@ class SliceLaw:
         another = known[(np.arange(batch) + int(rng.integers(1, len(known)))) % len(known)]
         stays = rng.random(batch) >= self.other_person
         return np.stack([own, own, np.where(stays, own, another)], axis=1)
+
+    def _exchange_unlike(
+        self, persons: np.ndarray, library: MapLibrary, people: np.ndarray, rng: np.random.Generator
+    ) -> None:
+        """Of `persons` (B, 3), those of the target images whose kind is not that of the source, as `alike` says."""
+        whole = {int(number): bool(library.about(number)["parameters"]["head"]) for number in people}
+        for row in persons:
+            own, another = int(row[0]), int(row[2])
+            if whole[own] != whole[another] and rng.random() < self.alike:
+                same = [number for number in people if whole[int(number)] == whole[own] and number != own]
+                if same:
+                    row[2] = rng.choice(same)
 
     def _draw_scanners(self, pool: ScannerTable, law: ScannerLaw, batch: int, rng: np.random.Generator) -> ScannerTable:
         table = law.draw(pool, 2 * batch, rng)

@@ -30,11 +30,11 @@ class EpochLoader:
 
     So a resumed run meets the batches that it would have met. Workers start anew with every epoch; without any, the
     batches are made between the steps. Attached to an engine, the epoch is the engine's. Of several processes, each
-    makes its share.
+    makes its share. Without a `batch_size`, what the dataset gives are batches already.
     """
 
-    def __init__(self, dataset: EpochDataset, steps: int, batch_size: int, workers: int = 0) -> None:
-        if steps < 1 or batch_size < 1 or workers < 0:
+    def __init__(self, dataset: EpochDataset, steps: int, batch_size: int | None, workers: int = 0) -> None:
+        if steps < 1 or (batch_size is not None and batch_size < 1) or workers < 0:
             raise InputError(
                 "`steps` and `batch_size` must be at least 1 and `workers` not negative, "
                 f"got {steps}, {batch_size} and {workers}"
@@ -47,7 +47,8 @@ class EpochLoader:
 
     def attach(self, engine: Engine) -> None:
         """Follow the epochs of an engine, whose data to train on this is."""
-        self.dataset.warn_of_batches(self.batch_size)
+        if self.batch_size is not None:
+            self.dataset.warn_of_batches(self.batch_size)
         engine.add_event_handler(Events.EPOCH_STARTED, self._follow)
 
     def _follow(self, engine: Engine) -> None:
@@ -60,5 +61,7 @@ class EpochLoader:
         """The batches of `epoch`."""
         process, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.dataset.set_epoch(self.epoch, process, processes)
-        loader: DataLoader[Any] = DataLoader(self.dataset, self.batch_size, num_workers=self.workers, drop_last=True)
+        loader: DataLoader[Any] = DataLoader(
+            self.dataset, self.batch_size, num_workers=self.workers, drop_last=self.batch_size is not None
+        )
         return islice(iter(loader), self.steps)

@@ -1,6 +1,7 @@
 """Weights that are the mean of those that training went through."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import torch
@@ -16,13 +17,20 @@ class MovingAverage:
 
     With each update a weight of the copy becomes decay * itself + (1 - decay) * the network's, the first time the
     network's. What is no parameter, such as a running mean, is copied.
+
+    Of the first updates the decay is lower, so that the average is not held back by weights that had learned little: at
+    most (1 + n) / (`warm_up` + 1 + n) after n updates.
     """
 
-    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
+    def __init__(self, network: nn.Module, decay: float = 0.999, warm_up: float = 0.0) -> None:
         if not 0 <= decay < 1:
             raise InputError(f"`decay` must be at least 0 and below 1, got {decay}")
+        if not 0 <= warm_up < inf:
+            raise InputError(f"`warm_up` must be a number of at least 0, got {warm_up}")
         self.followed = network
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.decay = decay
+        self.warm_up = warm_up
+        self.average = AveragedModel(network, multi_avg_fn=self._follow)
         self.average.requires_grad_(False).eval()
 
     @property
@@ -35,6 +43,11 @@ class MovingAverage:
     def update(self) -> None:
         """Follow the network."""
         self.average.update_parameters(self.followed)
+
+    def _follow(self, averaged: Any, followed: Any, updates: Any) -> None:
+        count = float(updates)
+        decay = min(self.decay, (1 + count) / (self.warm_up + 1 + count))
+        get_ema_multi_avg_fn(decay)(averaged, followed, updates)
 
     def state_dict(self) -> dict[str, Any]:
         """The copy's weights and how often it was updated."""

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from torch import nn
 
 from scripts.base.errors import InputError
 from scripts.base.text_files import write_json
-from scripts.base.weights import load_weights, save_weights
+from scripts.base.weights import file_sha256, load_weights, save_weights
 from scripts.distribution.release_weights import WeightsRelease
 
 
@@ -29,7 +30,7 @@ def training(tmp_path: Path) -> Path:
 
 def release(training: Path, models: Path, **options: Any) -> WeightsRelease:
     words = {"version": "1.2.3", "license": "Apache-2.0", "data": "phantoms", "data_license": "theirs"}
-    return WeightsRelease({"model.pt": str(training)}, str(models), **words, **options)
+    return WeightsRelease({"model.pt": str(training / "model.pt")}, str(models), **words, **options)
 
 
 def test_weights_are_in_half_precision(training, tmp_path):
@@ -49,11 +50,41 @@ def test_the_card_says_how_they_were_made_but_not_where(training, tmp_path):
     assert entry["values"] == 2
     assert entry["training"]["metrics"] == {"psnr": 30.0}
     assert entry["training"]["config"] == {"seed": 1}
+    assert list(card["files"]) == ["model.pt"]
     assert (card["bundle_version"], card["license"], card["training_data"]) == ("1.2.3", "Apache-2.0", "phantoms")
 
 
+def test_weights_get_the_name_that_is_asked_for_and_others_keep_their_entries(training, tmp_path):
+    models = tmp_path / "models"
+    earlier = release(training, models)
+    replace(earlier, trainings={"old.pt": str(training / "model.pt")}).run()
+    before = json.loads((models / "model.json").read_text())["files"]
+    assert list(before) == ["old.pt"]
+    earlier.run()
+    after = json.loads((models / "model.json").read_text())["files"]
+    assert list(after) == ["model.pt", "old.pt"]
+    assert after["old.pt"] == before["old.pt"]
+    (models / "old.pt").write_bytes(b"something else")
+    with pytest.raises(InputError, match="old.pt must be the file that .*model.json describes"):
+        earlier.run()
+    (models / "old.pt").unlink()
+    earlier.run()
+    assert list(json.loads((models / "model.json").read_text())["files"]) == ["model.pt"]
+
+
+def test_the_card_names_no_folder(training, tmp_path):
+    config = {"library_dir": "/home/someone/library", "initial_weights": "/home/someone/first/model.pt", "seed": 2}
+    sha256 = file_sha256(training / "model.pt")
+    write_json(training / "training.json", {"sha256": {"model.pt": sha256}, "config": config})
+    release(training, tmp_path / "models").run()
+    entry = json.loads((tmp_path / "models" / "model.json").read_text())["files"]["model.pt"]
+    assert entry["training"]["config"] == {"initial_weights": "model.pt", "seed": 2}
+
+
 def test_a_training_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match="`trainings` must be folders of trainings, .*training.json does not exist"):
+    with pytest.raises(
+        InputError, match="`trainings` must be weights in folders of trainings, .*training.json does not exist"
+    ):
         release(tmp_path / "nowhere", tmp_path / "models").run()
     assert not (tmp_path / "models").exists()
 

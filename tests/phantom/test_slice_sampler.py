@@ -207,3 +207,17 @@ def test_planes_take_turns(sampler: SliceSampler) -> None:
     assert seen == {0, 1, 2}
     axial = replace(sampler, slices=SliceLaw(WINDOW, planes=(0, 0, 1)))
     assert (axial.draw(0).axes == 2).all()
+
+
+def test_others_are_exchanged_for_people_of_the_same_kind(library: MapLibrary) -> None:
+    def unlike(alike: float) -> tuple[int, int]:
+        sampler = SliceSampler(library, batch=6, slices=SliceLaw(WINDOW, other_person=1, alike=alike))
+        persons = np.concatenate([sampler.draw(step).people for step in range(10)])
+        assert (persons[:, 0] != persons[:, 2]).all() and set(persons.ravel()) <= set(library.training)
+        heads = {number: library.about(number)["parameters"]["head"] for number in library.files}
+        assert sum(heads[number] for number in library.training) > 1
+        return sum(heads[own] != heads[other] for own, _, other in persons.tolist()), len(persons)
+
+    assert unlike(1.0)[0] == 0
+    often, half = unlike(0.0)[0], unlike(0.5)[0]
+    assert 0 < half < often

@@ -48,6 +48,23 @@ def test_another_network_is_refused():
         MovingAverage(nn.Linear(2, 1, bias=False)).load_state_dict(MovingAverage(line(1.0)).state_dict())
 
 
+def test_it_follows_fast_at_first():
+    network = line(0.0)
+    average = MovingAverage(network, decay=0.9, warm_up=3)
+    found = []
+    for weight in (1.0, 2.0, 3.0):
+        nn.init.constant_(network.weight, weight)
+        average.update()
+        found.append(average.network.weight.item())
+    # 1; 2/5 * 1 + 3/5 * 2 = 1.6; 3/6 * 1.6 + 3/6 * 3.
+    assert found == pytest.approx([1.0, 1.6, 2.3])
+
+
+def test_a_negative_warm_up_is_refused():
+    with pytest.raises(InputError, match="`warm_up` must be a number of at least 0, got -1"):
+        MovingAverage(line(1.0), warm_up=-1)
+
+
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
 def test_a_wrong_decay_is_refused(decay):
     with pytest.raises(InputError, match="`decay` must be at least 0 and below 1, got"):

@@ -1,6 +1,7 @@
 """Training the whole network at once: losses of a batch of slices, each harmonized to several contrasts."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,8 +57,8 @@ class HarmonizerStage(nn.Module):
         self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "gate": gate}
         self.weights["severity"] = severity
 
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The losses by name, their weighted sum as `total`."""
+    def forward(self, batch: Mapping[str, Any], iteration: int = 0) -> dict[str, Tensor]:
+        """The losses by name, their weighted sum as `total`; they are the same in every `iteration`."""
         batch = self._windows(batch)
         available = batch["available"] = batch["available"].to(batch["source"].dtype)
         sources, seen, severity = self._sources(batch)
@@ -168,10 +169,12 @@ class HarmonizerStage(nn.Module):
         shown = pixel_unshuffle(seen.shown.flatten(0, 1).unsqueeze(1)[seen.present], 2).unsqueeze(1)
         return tissue_loss(seen.logits[:, : self.network.tissues], shares, shown)
 
-    def _windows(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _windows(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """What a window of `window` pixels a side shows of each sample, around a random place of its foreground."""
         size, (height, width) = self.window, batch["source"].shape[2:]
-        images = [name for name, value in batch.items() if value.ndim >= 3 and value.shape[-2:] == (height, width)]
+        # Names of people and scanners are no tensors.
+        tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
+        images = [name for name, value in tensors.items() if value.ndim >= 3 and value.shape[-2:] == (height, width)]
         if height <= size and width <= size:
             return dict(batch)
         pieces: dict[str, list[Tensor]] = {name: [] for name in images}
