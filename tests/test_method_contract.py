@@ -20,7 +20,10 @@ from scripts.jobs.targets import StoredCode, read_target_code, write_target_code
 from scripts.methods.base import Code
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-PARTS = ("network_def", "method", "weights", "inferer", "preprocessing", "postprocessing")
+NETWORK_PARTS = ("network_def", "method", "weights", "inferer")
+PARTS = (*NETWORK_PARTS, "preprocessing", "postprocessing")
+# What HACA3 sets otherwise than the default.
+OPTIONS = {"precision", "workers", "named_targets"}
 OVERLAYS = sorted(CONFIGS.glob("method_*.json"))
 
 
@@ -36,17 +39,27 @@ TRAINED = [None, *(overlay for overlay in OVERLAYS if overlay not in CLASSICAL)]
 WITHOUT_TARGET = [overlay for overlay in OVERLAYS if "middle_ground" in keys_of(overlay)]
 WITH_TARGET = [overlay for overlay in TRAINED if overlay not in WITHOUT_TARGET]
 SHAPE = (16, 15, 14)
-# Makes the default quick: narrow networks, a field of view that holds the small volumes, no fusion net, which sees a
-# whole cube.
+# Makes networks quick: narrow ones, for HACA3 a field of view that holds the small volumes and no fusion net, which sees
+# a whole cube.
 NARROW_DEFAULT: Mapping[str, Any] = {
-    "network_def#field_of_view": 96,
-    "network_def#anatomy_base": 1,
-    "network_def#decoder#base": 2,
-    "network_def#target_slices": 4,
-    "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
+    "network_def#theta": 4,
+    "network_def#free": 2,
+    "network_def#condition": 8,
+    **{f"network_def#{part}_widths": [4, 6] for part in ("anatomy", "decoder", "identity", "artifact")},
+    "precision": "fp32",
     "background#radius": 2,
 }
-NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {"method_mispel": {"network_def#width": 2}}
+NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {
+    "method_haca3": {
+        "network_def#field_of_view": 96,
+        "network_def#anatomy_base": 1,
+        "network_def#decoder#base": 2,
+        "network_def#target_slices": 4,
+        "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
+        "background#radius": 2,
+    },
+    "method_mispel": {"network_def#width": 2},
+}
 
 
 def narrow(overlay: Path | None) -> dict[str, Any]:
@@ -137,8 +150,8 @@ def test_there_are_overlays():
 @pytest.mark.parametrize("overlay", OWN_NETWORK, ids=name)
 def test_overlay_with_a_network_defines_all_parts_of_a_method_and_else_ids_of_its_own(overlay):
     keys = list(keys_of(overlay))
-    assert [key for key in keys if key in PARTS] == list(PARTS)
-    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground"}
+    assert {*NETWORK_PARTS} <= {*keys}
+    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground", *OPTIONS}
     if overlay in CLASSICAL:
         assert keys == [*PARTS]
 

@@ -1,4 +1,4 @@
-"""Tiny images of one subject on grids of their own, and a HACA3+ that is quick because it is narrow."""
+"""Tiny images of one subject on grids of their own, and networks that are quick because they are narrow."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 
 from scripts.methods.haca3.network import Haca3
+from scripts.methods.haca3plus.network import HarmonizationNet
 
 from ..methods.haca3.own_parts import own_haca3_plus
 
@@ -18,22 +19,45 @@ SHAPE = (32, 30, 28)
 CENTER = np.array([0.0, -14.0, 10.0])
 RADIUS = 4.0
 
-SIZES = {"anatomy_base": 1, "target_slices": 4}
-NARROW: dict[str, Any] = {
-    **{f"network_def#{name}": value for name, value in SIZES.items()},
-    "network_def#decoder#base": 2,
-    "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
-    "weights#networks": ["@network_def"],
+SIZES: dict[str, Any] = {
+    "theta": 4,
+    "free": 2,
+    "condition": 8,
+    **{f"{part}_widths": [4, 6] for part in ("anatomy", "decoder", "identity", "artifact")},
+}
+HACA3_SIZES = {"anatomy_base": 1, "target_slices": 4}
+_QUICK: dict[str, Any] = {
     # The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds.
     "scaling#percentile": 99.999,
     "background#radius": 1,
+    # Machines differ in what is fast.
+    "precision": "fp32",
     "random_weights": True,
+}
+NARROW: dict[str, Any] = {**{f"network_def#{name}": value for name, value in SIZES.items()}, **_QUICK}
+NARROW_HACA3: dict[str, Any] = {
+    **{f"network_def#{name}": value for name, value in HACA3_SIZES.items()},
+    "network_def#decoder#base": 2,
+    "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
+    "weights#networks": ["@network_def"],
+    **_QUICK,
+}
+# What narrows the network of each method that is HACA3 in some way.
+_NARROW = {
+    "method_haca3.json": NARROW_HACA3,
+    "method_haca3plus_half_detail.json": NARROW,
+    "method_haca3plus_without_detail.json": NARROW,
 }
 
 
-def narrow_network() -> Haca3:
+def narrow_network() -> HarmonizationNet:
     """The default network as `NARROW` makes it."""
-    return own_haca3_plus(**SIZES)
+    return HarmonizationNet(**SIZES)
+
+
+def narrow_haca3() -> Haca3:
+    """That of configs/method_haca3.json as `NARROW_HACA3` makes it; how it attends to sources adds no weights."""
+    return own_haca3_plus(**HACA3_SIZES)
 
 
 def write_ball(path: Path, seed: int, gain: float = 100.0, affine: np.ndarray = AFFINE) -> Path:
@@ -57,11 +81,12 @@ def write_image(path: Path, voxels: np.ndarray, affine: np.ndarray = AFFINE) -> 
 def harmonize(output_dir: Path, *overlays: str, **overrides: Any) -> Path:
     """Run configs/inference.json with `overlays` on it; return `output_dir`.
 
-    The network is the narrow one unless an overlay brings another method, and images lie in MNI152 space. Overrides
-    that are None are left out.
+    The network is a narrow one, of the default or of HACA3, unless an overlay brings another method, and images lie in
+    MNI152 space. Overrides that are None are left out.
     """
     files = [str(BUNDLE / "configs" / name) for name in ("inference.json", *overlays)]
-    network = {} if any(name.startswith("method_") for name in overlays) else NARROW
+    methods = [name for name in overlays if name.startswith("method_")]
+    network = _NARROW.get(methods[-1], {}) if methods else NARROW
     general = {"bundle_root": str(BUNDLE), "output_dir": str(output_dir), "device": "cpu", "registration": "none"}
     given = {**general, **network, **overrides}
     monai.bundle.run(config_file=files, **{key: value for key, value in given.items() if value is not None})

@@ -108,12 +108,14 @@ class PlanesInferer(HarmonizationInferer):
 
     @torch.inference_mode()
     def encode_volume(self, network: HarmonizationNet, volume: Tensor, contrast: str) -> VolumeCode:
-        """The code of a normalised volume (X, Y, Z); refuse one that shows nothing."""
+        """The code of a normalised volume (X, Y, Z), whatever lies around what it shows; refuse one that shows nothing."""
         device = network.default_target.device
         shown = volume > network.foreground_threshold
         if not shown.any():
             least = network.foreground_threshold
             raise InputError(f"an image of {contrast} must show something above {least}, it shows nothing")
+        box = _box(shown)
+        volume, shown, low = volume[box], shown[box], _low(box)
         values = np.percentile(volume[shown].numpy(force=True), 100 * network.quantiles.cpu().numpy())
         percentiles = torch.as_tensor(values, dtype=torch.float32, device=device)[None]
         one_hot = torch.tensor([[float(contrast == each) for each in CONTRASTS]], device=device)
@@ -127,7 +129,7 @@ class PlanesInferer(HarmonizationInferer):
                     rows.append(network.encode(batch, *known))
                 areas.append(network.foreground(batch).sum((1, 2, 3)).float())
             planes += [plane] * len(places)
-            indices += places.tolist()
+            indices += (places + low[plane]).tolist()
         found, area = torch.cat(rows).float(), torch.cat(areas)
         mean = (found * (area / area.sum())[:, None]).sum(0, keepdim=True)
         return VolumeCode(mean, found, tuple(planes), tuple(indices), area)
@@ -165,12 +167,10 @@ class _Subject:
             raise InputError("a subject must have at least one source that is not 0 everywhere")
         self.foreground = network.foreground(image) & present[:, None, None, None]
         self.visible = self.foreground.any(0)
-        places = self.visible.nonzero()
-        if not len(places):
+        if not self.visible.any():
             raise InputError(f"sources must show something above {network.foreground_threshold}, all are 0")
-        low, high = places.min(0).values.tolist(), (places.max(0).values + 1).tolist()
-        self.box = tuple(slice(*ends) for ends in zip(low, high, strict=True))
-        self.low = dict(zip(("sagittal", "coronal", "axial"), low, strict=True))
+        self.box = _box(self.visible)
+        self.low = _low(self.box)
         self.sources = image[(slice(None), *self.box)]
         self.present = present.to(image.dtype)
 
@@ -260,6 +260,19 @@ class _Plane:
         view[..., batch, :, :] = _unframed(slices.float(), self.orientation, view.shape[-2:])
 
 
+def _box(shown: Tensor) -> tuple[slice, ...]:
+    """The smallest box around what a volume (X, Y, Z) shows."""
+    columns = shown.any(2)
+    sides = (columns.any(1), columns.any(0), shown.flatten(0, 1).any(0))
+    places = [side.nonzero() for side in sides]
+    return tuple(slice(int(each[0]), int(each[-1]) + 1) for each in places)
+
+
+def _low(box: Sequence[slice]) -> dict[str, int]:
+    """The first slice of each orientation that is in a box."""
+    return {plane: each.start for plane, each in zip(("sagittal", "coronal", "axial"), box, strict=True)}
+
+
 def _framed(slices: Tensor, orientation: str, step: int) -> Tensor:
     """Slices (..., R, C) of a `plane_view` as the network sees them, (..., H, W), filled up to multiples of `step`."""
     rows, columns = slices.shape[-2:]
@@ -287,17 +300,20 @@ def _features(
     orientation: list[str] = []
     columns: list[tuple[Tensor, ...]] = []
     planes = list(dict.fromkeys(codes[0].orientations))
+    inside = subject.visible[subject.box]
+    pixels = [plane_view(inside, plane).sum((1, 2)).cpu() for plane in planes]
     for channel, code in zip(subject.channels, codes, strict=True):
         index = torch.tensor(code.indices)
-        visible, share = torch.zeros(len(index)), torch.full((len(index),), torch.nan)
+        visible, share = torch.zeros_like(index), torch.full((len(index),), torch.nan)
         for number, plane in enumerate(planes):
             rows = torch.tensor([each == plane for each in code.orientations])
-            visible[rows] = plane_view(subject.visible, plane).sum((1, 2)).float().cpu()[index[rows]]
+            places = index[rows] - subject.low[plane]
+            visible[rows] = pixels[number][places]
             if shares is not None:
-                share[rows] = shares[number][index[rows] - subject.low[plane], channel].cpu()
+                share[rows] = shares[number].cpu()[places, channel]
         numbers = code.rows[:, : network.layout.eta_end].cpu()
         channels = torch.full((len(index),), channel)
-        columns.append((index, channels, code.areas.cpu().long(), visible.long(), share, numbers))
+        columns.append((index, channels, code.areas.cpu().long(), visible, share, numbers))
         orientation += code.orientations
     indices, channels, areas, visible, share, numbers = (torch.cat(column) for column in zip(*columns, strict=True))
     theta = network.layout.theta_end
