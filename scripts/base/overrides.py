@@ -25,6 +25,8 @@ from .option_kinds import SWITCH, to_kind
 _SEPARATOR = ReferenceResolver.sep
 # Where a config declares what the values of its options may be.
 KINDS = "option_kinds"
+# As a config and the pages write None.
+NOTHING = "null"
 # As a shell has it of a process that Ctrl-C ended.
 INTERRUPTED = 130
 
@@ -36,8 +38,8 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
     when a reference of the config points to it, into it or to a block around it; directly inside a `_target_` block it
     must also be an argument of the target. A workflow that was not started by `monai.bundle.run` is not checked.
 
-    The values of overrides must be of the kinds that the config declares, see `option_kinds.py`; the words `true` and
-    `false`, as which the command line hands them over, become what they mean. The `device` must be there.
+    The values of overrides must be of the kinds that the config declares, see `option_kinds.py`; the words `true`,
+    `false` and `null`, as which the command line hands them over, become what they mean. The `device` must be there.
 
     From here on an uncaught ReportedError ends the process with its message alone, and its exit code; so does Ctrl-C.
     """
@@ -121,7 +123,7 @@ class OverrideChecker:
             check_device(value)
         kind = self.kinds.get(id) or (SWITCH if self._is_switch(id) else None)
         if kind is None:
-            return value
+            return None if value == NOTHING else value
         fits, meaning = to_kind(value, kind)
         if not fits:
             raise InputError(f"{label} must be {kind}, got {value!r}")

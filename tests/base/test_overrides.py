@@ -66,6 +66,11 @@ def test_a_switch_takes_the_words_of_the_command_line(tmp_path, word, value, cap
     assert f"ran {value} {value} {value} {int(value)} True" in capsys.readouterr().out
 
 
+def test_the_word_null_is_nothing(config_file, capsys):
+    run(config_file, **{"lambda_rec": "null", "train#rate": "null"})
+    assert "ran None 3 None" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("word", ["yes", 1, "truee", [True]])
 def test_a_switch_takes_nothing_else(tmp_path, word):
     config = {"bundle_root": str(BUNDLE), "quiet": False, "run": [GUARD, "$print('ran', @quiet)"]}
