@@ -6,7 +6,7 @@ from typing import Any
 from torch.utils.data import get_worker_info
 
 from ..base.arguments import check_whole
-from ..phantom.slice_sampler import SliceSampler
+from ..sampler.slice_sampler import SliceSampler
 from .epochs import EpochDataset
 
 

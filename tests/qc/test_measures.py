@@ -5,14 +5,7 @@ from scripts.base.errors import InputError
 from scripts.base.regions import REGIONS
 from scripts.metrics.segmentation import TissueSegmenter
 from scripts.qc.comparison import Box, Comparison
-from scripts.qc.measures import (
-    MEASURES,
-    largest_change,
-    measure,
-    region_changes,
-    share_cut_off,
-    tissue_segmenter,
-)
+from scripts.qc.measures import MEASURES, largest_change, measure, region_changes, share_cut_off, tissue_segmenter
 
 from .small_subject import CUBE, textured
 

@@ -12,14 +12,14 @@ import torch
 
 from scripts.base.errors import InputError, find_cause
 from scripts.base.weights import file_sha256
-from scripts.phantom.map_library import INDEX, MapLibrary, person_file
-from scripts.phantom.slice_plan import SliceLaw
-from scripts.phantom.slice_sampler import SliceSampler
+from scripts.sampler.map_library import INDEX, MapLibrary, person_file
+from scripts.sampler.plan import SliceLaw
+from scripts.sampler.slice_sampler import SliceSampler
 from scripts.training.epochs import EpochLoader
 from scripts.training.slice_batches import SliceBatches
 
 from ...harmonize.tiny_subjects import BUNDLE
-from ...phantom.small_library import small_maker
+from ...sampler.small_library import small_maker
 from ...training.training_state import equal, state, stop_after_the_first_epoch
 
 TINY: dict[str, Any] = {

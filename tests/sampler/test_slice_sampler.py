@@ -8,14 +8,14 @@ from torch.utils.data import DataLoader
 
 from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError
-from scripts.phantom.map_file import read_volume_maps
-from scripts.phantom.map_library import MapLibrary
-from scripts.phantom.map_volumes import render_volume
-from scripts.phantom.scanner_law import ScannerLaw
-from scripts.phantom.slice_artifacts import ArtifactLaw
-from scripts.phantom.slice_bench import measure
-from scripts.phantom.slice_plan import LAYOUT, SliceLaw
-from scripts.phantom.slice_sampler import PERCENTILES, SliceSampler
+from scripts.bench.slice_sampler import measure
+from scripts.sampler.artifacts import ArtifactLaw
+from scripts.sampler.map_file import read_volume_maps
+from scripts.sampler.map_library import MapLibrary
+from scripts.sampler.map_volumes import render_volume
+from scripts.sampler.plan import LAYOUT, SliceLaw
+from scripts.sampler.scanner_law import ScannerLaw
+from scripts.sampler.slice_sampler import PERCENTILES, SliceSampler
 
 from .small_library import small_maker
 

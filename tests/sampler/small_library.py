@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scripts.phantom.map_library import MapLibraryMaker
 from scripts.phantom.parameters import SubjectParameters
-from scripts.phantom.person_maps import TISSUES, PersonMaps
-from scripts.phantom.scanner_table import tissue_values
+from scripts.sampler.map_library import MapLibraryMaker
+from scripts.sampler.person_maps import TISSUES, PersonMaps
+from scripts.sampler.scanner_table import tissue_values
 
 SHAPE = (64, 80, 64)
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .model import pattern_model
+from ..phantom.model import pattern_model
 
 if TYPE_CHECKING:
-    from .slice_artifacts import Artifact
+    from .artifacts import Artifact
 
 # Cosines per axis in which fields are written.
 ORDER = 4

@@ -39,7 +39,7 @@ def test_people_are_made_from_what_there_is(tmp_path: Path, colin27: str | None,
 
 
 def test_a_library_is_made_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.phantom.map_library.load_anatomy", lambda name, *_, **__: name)
-    monkeypatch.setattr("scripts.phantom.map_library.render_maps", render_small)
+    monkeypatch.setattr("scripts.sampler.map_library.load_anatomy", lambda name, *_, **__: name)
+    monkeypatch.setattr("scripts.sampler.map_library.render_maps", render_small)
     make(tmp_path, people=2, validation=1, colin27="null", **{"maker#voxels": 1000, "maker#bytes_per_person": 10**7})
     assert {"plan.json", "library.json", "person-0001.maps", "person-0002.maps"} == {p.name for p in tmp_path.iterdir()}

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
+from .artifacts import ArtifactLaw, ArtifactTable
 from .map_file import SIDE
 from .map_library import MapLibrary
 from .scanner_law import ScannerLaw
 from .scanner_table import ScannerTable
-from .slice_artifacts import ArtifactLaw, ArtifactTable
 
 VIEWS = ("here", "other", "there")
 

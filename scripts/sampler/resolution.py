@@ -4,9 +4,9 @@ from functools import cached_property
 
 import numpy as np
 
-from . import slice_effects as effects
+from . import effects as effects
+from .artifacts import Artifact
 from .scanner_table import ScannerTable
-from .slice_artifacts import Artifact
 
 BINS = 129
 

@@ -7,10 +7,10 @@ import torch
 from scripts.base.contrasts import CONTRASTS
 from scripts.phantom.model import tissue_table
 from scripts.phantom.scanner import draw_scanner, load_ranges
-from scripts.phantom.scanner_law import ScannerLaw, keeps_order, tabulate
-from scripts.phantom.scanner_table import KINDS, ScannerTable, tissue_values
 from scripts.phantom.sequences import SEQUENCES
-from scripts.phantom.slice_signal import Maps, Signals, class_signals
+from scripts.sampler.scanner_law import ScannerLaw, keeps_order, tabulate
+from scripts.sampler.scanner_table import KINDS, ScannerTable, tissue_values
+from scripts.sampler.signal import Maps, Signals, class_signals
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from ..base.contrasts import CONTRASTS
-from . import slice_effects as effects
+from . import effects as effects
 from .map_file import BLUR_MM
 from .map_library import MapLibrary
-from .slice_noise import Noise
-from .slice_plan import SlicePlan
-from .slice_resolution import Resolution
-from .slice_signal import Maps, Signals
+from .noise import Noise
+from .plan import SlicePlan
+from .resolution import Resolution
+from .signal import Maps, Signals
 
 # Fields are smooth, so voxels read them from a lattice of so many cells along each axis.
 _CELLS = 16

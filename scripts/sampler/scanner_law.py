@@ -15,11 +15,11 @@ import numpy as np
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
+from ..phantom.population import read_scanners
+from ..phantom.scanner import RANGES_FILE, Scanner, draw_scanner, load_ranges
 from .person_maps import TISSUES
-from .population import read_scanners
-from .scanner import RANGES_FILE, Scanner, draw_scanner, load_ranges
 from .scanner_table import FAMILIES, KINDS, Array, ScannerTable
-from .slice_signal import class_signals
+from .signal import class_signals
 
 _FAMILY = {"mprage": 0, "spgr": 1, "se": 2, "tse": 2, "flair": 3}
 

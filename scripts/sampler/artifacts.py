@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import InputError
-from . import slice_effects as effects
+from . import effects as effects
 
 ARTIFACTS = ("noise", "ghosting", "bias_field", "anisotropy", "motion")
-STRENGTHS_FILE = Path(__file__).with_name("slice_artifacts.json")
+STRENGTHS_FILE = Path(__file__).with_name("artifacts.json")
 POSES = 4
 
 
@@ -106,7 +106,7 @@ class ArtifactLaw:
     severity: Sequence[float] = (0.0, 1.0)
     most_ghosts: int = 10
     strengths: Mapping[str, Sequence[float]] | None = None
-    """By kind, strengths at equal steps of severity from 0 to 1; without it those of `slice_artifacts.json`."""
+    """By kind, strengths at equal steps of severity from 0 to 1; without it those of `artifacts.json`."""
 
     def __post_init__(self) -> None:
         """Refuse wrong shares and kinds."""

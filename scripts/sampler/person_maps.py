@@ -14,19 +14,19 @@ import torch.nn.functional as F
 from scipy.ndimage import binary_closing, binary_fill_holes
 
 from ..base.errors import InputError
+from ..base.regions import REGIONS
 from ..images.grid import GRID_SHAPE
-from ..regions import REGIONS
-from .anatomy import _GRADED
-from .atlas import PALLIDUM, load_atlas
+from ..phantom.anatomy import _GRADED
+from ..phantom.atlas import PALLIDUM, load_atlas
+from ..phantom.deformation import STRIDE, coarse, draw_velocity, identity, integrate, sample
+from ..phantom.fields import seeded, smooth_field
+from ..phantom.head import render_head
+from ..phantom.lesions import render_lesions
+from ..phantom.model import anatomy_model, pattern_model
+from ..phantom.parameters import SubjectParameters
+from ..phantom.subject import _insert, _vessels
+from ..phantom.tissue import Relaxation, render_relaxation
 from .colin27 import build_colin27, find_colin27, sample_fine
-from .deformation import STRIDE, coarse, draw_velocity, identity, integrate, sample
-from .fields import seeded, smooth_field
-from .head import render_head
-from .lesions import render_lesions
-from .model import anatomy_model, pattern_model
-from .parameters import SubjectParameters
-from .subject import _insert, _vessels
-from .tissue import Relaxation, render_relaxation
 
 ANATOMIES = ("mni152", "colin27")
 TISSUES = ("csf", "gm", "wm", "deep_gm", "lesion", "other")

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from scripts.base.errors import InputError
-from scripts.phantom.colin27 import BRAIN_FILE, FOLDER, HEAD_FILE, PACKAGE, find_colin27
-from scripts.phantom.map_library import LEVELS
-from scripts.phantom.person_maps import TISSUES, PersonMaps, load_anatomy, render_maps
 from scripts.phantom.subject import Subject
 from scripts.phantom.truth import FLUID, GREY, LESION, WHITE
+from scripts.sampler.colin27 import BRAIN_FILE, FOLDER, HEAD_FILE, PACKAGE, find_colin27
+from scripts.sampler.map_library import LEVELS
+from scripts.sampler.person_maps import TISSUES, PersonMaps, load_anatomy, render_maps
 
 
 @pytest.fixture(scope="module")

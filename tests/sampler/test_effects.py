@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from scripts.phantom import slice_effects as effects
 from scripts.phantom.kspace import acquire_matrix
-from scripts.phantom.slice_artifacts import ARTIFACTS, ArtifactLaw
-from scripts.phantom.slice_noise import Noise
+from scripts.sampler import effects as effects
+from scripts.sampler.artifacts import ARTIFACTS, ArtifactLaw
+from scripts.sampler.noise import Noise
 
 BINS = 129
 

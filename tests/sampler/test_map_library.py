@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.phantom.map_file import HEADER_BYTES, VERSION, blurred_at, read_planes, read_volume_maps
-from scripts.phantom.map_library import INDEX, PLAN, MapLibrary, person_file
+from scripts.sampler.map_file import HEADER_BYTES, VERSION, blurred_at, read_planes, read_volume_maps
+from scripts.sampler.map_library import INDEX, PLAN, MapLibrary, person_file
 
 from .small_library import SHAPE, render_small, small_maker
 

@@ -14,15 +14,15 @@ import torch
 
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
-from . import slice_effects as effects
+from . import effects as effects
+from .levels import Levels, VolumeLevels
 from .map_file import read_planes
 from .map_library import MapLibrary
+from .noise import Noise
 from .person_maps import TISSUES
-from .slice_levels import Levels, VolumeLevels
-from .slice_noise import Noise
-from .slice_plan import LAYOUT, SlicePlan
-from .slice_resolution import Resolution
-from .slice_signal import Maps, Signals
+from .plan import LAYOUT, SlicePlan
+from .resolution import Resolution
+from .signal import Maps, Signals
 
 SOURCE, TRUTH, TARGET, OTHER = range(4)
 UNITS = ("own", "target")

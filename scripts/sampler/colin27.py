@@ -30,7 +30,7 @@ from scipy.ndimage import (
 from ..base.errors import InputError
 from ..base.regions import REGIONS
 from ..images.grid import GRID_AFFINE, GRID_SHAPE
-from .atlas import PALLIDUM, read_outlines
+from ..phantom.atlas import PALLIDUM, read_outlines
 
 PACKAGE = "mricron-data"
 FOLDER = "/usr/share/mricron/templates"
@@ -232,6 +232,6 @@ def _regions(
 
 def sample_fine(maps: torch.Tensor, origin: torch.Tensor, step: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Fine maps (C, ...) at grid voxels `places` (3, X, Y, Z), by linear interpolation."""
-    from .deformation import sample
+    from ..phantom.deformation import sample
 
     return sample(maps, (places - origin[:, None, None, None]) / step[:, None, None, None])

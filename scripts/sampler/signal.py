@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from .model import tissue_table
+from ..phantom.model import tissue_table
+from ..phantom.sequences import T2_STAR_SHARE
 from .scanner_table import FAMILIES, ScannerTable, tissue_values
-from .sequences import T2_STAR_SHARE
 
 Array = np.ndarray
 # Numbers of Python, so that single precision stays single precision.

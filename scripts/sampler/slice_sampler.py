@@ -15,12 +15,12 @@ import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..base.errors import InputError
+from .artifacts import ArtifactLaw
 from .map_library import MapLibrary
+from .plan import SliceLaw, SlicePlan
+from .render import Batch, SliceRenderer
 from .scanner_law import ScannerLaw
 from .scanner_table import ScannerTable
-from .slice_artifacts import ArtifactLaw
-from .slice_plan import SliceLaw, SlicePlan
-from .slice_render import Batch, SliceRenderer
 
 PERCENTILES = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5)
 

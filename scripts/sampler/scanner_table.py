@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .model import tissue_table
+from ..phantom.model import tissue_table
 
 KINDS = ("realistic", "wide", "classes")
 FAMILIES = ("mprage", "spgr", "se", "flair", "classes")

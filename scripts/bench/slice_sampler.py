@@ -1,4 +1,4 @@
-"""How many training samples a second the sampler gives: `python -m scripts.phantom.slice_bench LIBRARY`.
+"""How many training samples a second the sampler gives: `python -m scripts.bench.slice_sampler LIBRARY`.
 
 Time is that of the process on its one thread, so that what else the machine does counts as little as possible; the
 fastest batch says what a quiet machine would give. Two workers on two cores give twice as many.
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .map_library import MapLibrary
-from .slice_plan import SliceLaw
-from .slice_sampler import SliceSampler
+from ..sampler.map_library import MapLibrary
+from ..sampler.plan import SliceLaw
+from ..sampler.slice_sampler import SliceSampler
 
 
 def measure(sampler: SliceSampler, batches: int = 20) -> dict[str, float]:

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from ..base.contrasts import CONTRASTS
-from . import slice_effects as effects
+from . import effects as effects
 from .map_file import read_volume_maps
 from .map_library import MapLibrary
+from .resolution import Resolution
 from .scanner_table import ScannerTable
-from .slice_resolution import Resolution
-from .slice_signal import Maps, Signals
+from .signal import Maps, Signals
 
 _WHITE = 2
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
+from ..phantom.parameters import SubjectParameters, draw_subject
 from .colin27 import FOLDER as COLIN27_FOLDER
 from .colin27 import find_colin27
 from .map_file import VERSION, MapFile, open_maps, write_maps
-from .parameters import SubjectParameters, draw_subject
 from .person_maps import ANATOMIES, PersonMaps, load_anatomy, render_maps
 
 PLAN, INDEX = "plan.json", "library.json"
