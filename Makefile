@@ -37,7 +37,7 @@ $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
 $(SIMULATED): | $(INSTALLED)
 	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --correct_bias $(CORRECT_BIAS) --output_dir $(OUTPUT)/cohort
 
-# The weights that ship, from nothing, on two CPU cores: about seven hours. Needs Colin27 (docs/training.md).
+# The weights that ship, from nothing, on two CPU cores: about eight hours. Needs Colin27 (docs/training.md).
 weights: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/make_library.json
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) "['configs/train.json', 'configs/train_haca3plus.json']" --workers 1
