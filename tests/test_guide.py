@@ -23,7 +23,6 @@ COMMANDS, TUTORIAL = (
 FOR_TINY_IMAGES = {
     "scaling#percentile": "99.999",
     "background#radius": "1",
-    "network_def#target_slices": "4",
     "registration": "none",
     # The folder of the commands has only a link to it.
     "bundle_root": str(BUNDLE),

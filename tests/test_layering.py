@@ -29,6 +29,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "methods/base": {"base", "inferers", "jobs"},
     "methods/classical": METHOD,
     "methods/haca3": METHOD,
+    # It tells of slices as HACA3 does.
+    "methods/haca3plus": METHOD | {"methods/haca3"},
     "methods/mispel": METHOD,
     # The engine and its report know the contract of methods and no method.
     "harmonize": {"base", "images", "inferers", "jobs", "methods/base", "registration"},
@@ -36,7 +38,17 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     # Scanners are compared before and after Nyul's matching too.
     "evaluation": {"base", "images", "jobs", "methods/classical", "metrics", "phantom"},
     # These measure, time and hand out the methods that there are.
-    "distribution": {"base", "harmonize", "images", "inferers", "jobs", "methods/base", "methods/haca3", "training"},
+    "distribution": {
+        "base",
+        "harmonize",
+        "images",
+        "inferers",
+        "jobs",
+        "methods/base",
+        "methods/haca3",
+        "methods/haca3plus",
+        "training",
+    },
     "experiments": {
         *("artifacts", "base", "evaluation", "harmonize", "images", "methods/base", "methods/classical"),
         *("methods/haca3", "metrics", "training"),
@@ -49,7 +61,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 # HACA3's names for parts of its code, which mean nothing to another method.
 HACA3_WORDS = re.compile(r"\b(theta|eta)\b", re.IGNORECASE)
 MAY_SAY_THEM = {
-    *("methods/haca3", "experiments", "bench"),
+    *("methods/haca3", "methods/haca3plus", "experiments", "bench"),
     "distribution/export_onnx.py",
     # ComBat's own theta, in the formulas of its paper.
     "evaluation/combat.py",

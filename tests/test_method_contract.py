@@ -39,8 +39,8 @@ TRAINED = [None, *(overlay for overlay in OVERLAYS if overlay not in CLASSICAL)]
 WITHOUT_TARGET = [overlay for overlay in OVERLAYS if "middle_ground" in keys_of(overlay)]
 WITH_TARGET = [overlay for overlay in TRAINED if overlay not in WITHOUT_TARGET]
 SHAPE = (16, 15, 14)
-# Makes networks quick: narrow ones, for HACA3 with a field of view that holds the small volumes and without a fusion
-# net, which sees a whole cube.
+# Makes networks quick: narrow ones, for HACA3 a field of view that holds the small volumes and no fusion net, which
+# sees a whole cube.
 NARROW_DEFAULT: Mapping[str, Any] = {
     "network_def#theta": 4,
     "network_def#free": 2,

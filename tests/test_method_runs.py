@@ -9,14 +9,14 @@ import pytest
 
 from scripts.base.errors import InputError, find_cause
 
-from .harmonize.tiny_subjects import NARROW, harmonize, write_ball
+from .harmonize.tiny_subjects import NARROW, NARROW_HACA3, harmonize, write_ball
 from .methods.mispel.paired_scans import train_mispel, write_pairs
 from .training.test_train_config import train
 from .training.training_state import equal, state, stop_after_the_first_epoch
 
 METHODS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "haca3plus": ((), NARROW),
-    "haca3": (("method_haca3.json",), NARROW),
+    "haca3": (("method_haca3.json",), NARROW_HACA3),
     "mispel": (
         ("method_mispel.json",),
         {"network_def#width": 2, "scanners": ["A", "B"], "scanner": "B", "random_weights": True},
@@ -87,11 +87,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train_method(method: str, cohort: Path, output: Path) -> dict[str, Any]:
     if method == "mispel":
         return state(train_mispel(cohort, output))
-    return state(train(cohort / "study.csv", output, *METHODS[method][0], artifact_weights=""))
+    return state(train(cohort / "study.csv", output, artifact_weights=""))
 
 
-# HACA3 is trained by the same code as HACA3+, and takes as long.
-@pytest.mark.parametrize("method", [pytest.param("haca3", marks=pytest.mark.slow), "haca3plus", "mispel"])
+@pytest.mark.parametrize("method", ["haca3", "mispel"])
 def test_an_interrupted_training_goes_on_exactly(method, cohort, tmp_path, monkeypatch):
     expected = train_method(method, cohort, tmp_path / "whole")
     with monkeypatch.context() as patch:

@@ -26,9 +26,9 @@ Way = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def shipped_network() -> tuple[Haca3, ModelWeights]:
-    """The harmonizer of configs/inference.json with its weights."""
+    """HACA3's network with the weights that ship."""
     parser = ConfigParser()
-    parser.read_config(str(BUNDLE / "configs" / "inference.json"))
+    parser.read_config([str(BUNDLE / "configs" / name) for name in ("inference.json", "method_haca3.json")])
     parser["bundle_root"] = str(BUNDLE)
     weights = parser.get_parsed_content("weights")
     weights.load()

@@ -26,7 +26,8 @@ METRICS: Mapping[str, ImageMetric] = {"psnr": psnr, "ssim": windowed_ssim}
 def visits(number: int) -> tuple[Scan, Scan]:
     """Those of a person of the experiment on imputation, counted from 0."""
     parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / name) for name in ("inference.json", "experiment_imputation.json")])
+    names = ("inference.json", "method_haca3.json", "experiment_imputation.json")
+    parser.read_config([str(BUNDLE / "configs" / name) for name in names])
     parser["bundle_root"] = str(BUNDLE)
     first, second = parser.get_parsed_content("experiment").visits(number)
     return first, second
@@ -41,11 +42,8 @@ def harmonize(visit: Scan, other: Scan, precision: str) -> list[Tensor]:
     parser.get_parsed_content("weights").load()
     network = parser.get_parsed_content("network").eval()
     shown = visit.only(SOURCES)
-    device = network.default_target.device
-    codes = [
-        network.encode_target(volume[None, None].to(device), contrast)
-        for volume, contrast in zip(other.volumes, CONTRASTS, strict=True)
-    ]
+    method, device = parser.get_parsed_content("method"), network.default_target.device
+    codes = [method.for_network(method.encode(other.volumes.to(device), contrast)) for contrast in CONTRASTS]
     results = parser.get_parsed_content("inferer").harmonize(shown.volumes, network, codes, shown.available)
     return [result.image[0].cpu() for result in results]
 

@@ -141,7 +141,7 @@ def _posed(image: Tensor, angles: np.ndarray, shifts: np.ndarray) -> Tensor:
     cos, sin = np.cos(angles), np.sin(angles)
     across = np.stack([cos, -sin * height / width, 2 * shifts[:, 1] / width], axis=-1)
     down = np.stack([sin * width / height, cos, 2 * shifts[:, 0] / height], axis=-1)
-    theta = torch.from_numpy(np.stack([across, down], axis=1)).float()
-    grid = torch.nn.functional.affine_grid(theta, [len(angles), 1, height, width], align_corners=False)
+    matrices = torch.from_numpy(np.stack([across, down], axis=1)).float()
+    grid = torch.nn.functional.affine_grid(matrices, [len(angles), 1, height, width], align_corners=False)
     repeated = image.expand(len(angles), 1, height, width)
     return torch.nn.functional.grid_sample(repeated, grid, align_corners=False)[:, 0]

@@ -1,4 +1,4 @@
-"""The configs go over inference.json, and say what is wrong before any work."""
+"""The configs go over inference.json and method_haca3.json, and say what is wrong before any work."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 from scripts.experiments.experiment import Experiment
 
 BUNDLE = Path(__file__).parents[2]
+HACA3 = ("inference.json", "method_haca3.json")
 CONFIGS = sorted((BUNDLE / "configs").glob("experiment_*.json"))
 
 
@@ -26,13 +27,13 @@ def parser(*names: str, **overrides: Any) -> ConfigParser:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_networks_are_those_of_inference_alone(path):
+def test_networks_are_those_of_haca3_alone(path):
     assert not {"network_def", "network", "inferer", "method", "preprocessing"} & set(config(path))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_people_are_on_scanners_that_no_training_visits(path):
-    experiment = parser("inference.json", path.name, subjects=8).get_parsed_content("experiment")
+    experiment = parser(*HACA3, path.name, subjects=8).get_parsed_content("experiment")
     assert isinstance(experiment, Experiment)
     training = parser("train.json").get_parsed_content("phantom_scans").draw()
     cohort = experiment.people.draw()
@@ -42,7 +43,7 @@ def test_people_are_on_scanners_that_no_training_visits(path):
 
 def test_what_the_inferer_is_told_holds_for_both_methods():
     overrides = {"inferer#mask_fused": False, "inferer#orientations": ["coronal", "axial"]}
-    experiment = parser("inference.json", "experiment_field_of_view.json", **overrides).get_parsed_content("experiment")
+    experiment = parser(*HACA3, "experiment_field_of_view.json", **overrides).get_parsed_content("experiment")
     for inferer in (experiment.inferer, experiment.haca3_inferer):
         assert inferer.orientations == ("coronal", "axial") and not inferer.mask_fused
     assert experiment.inferer is not experiment.haca3_inferer

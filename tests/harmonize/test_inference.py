@@ -132,19 +132,15 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
     sidecar = json.loads((anat / "sub-01_ses-02_desc-meaningless_FLAIR.json").read_text())
     method, found = sidecar["Method"], sidecar["Found"]
     assert method["inferer"] == {
-        "_target_": "TriPlanarInferer",
-        "fusion": {"_target_": "MedianFusion"},
+        "_target_": "PlanesInferer",
         "precision": "fp32",
-        "compiled": False,
-        "batch_size": 1,
+        "orientations": ["axial", "coronal", "sagittal"],
+        "code_slices": 8,
+        "detail": 1.0,
         "attention": True,
         "uncertainty": True,
-        "samples": 0,
-        "seed": 0,
-        "mask_fused": True,
-        "orientations": ["axial", "coronal", "sagittal"],
     }
-    assert method["network_def"]["attention"]["alpha"]["temperature"] == 5.0
+    assert method["network_def"]["foreground_threshold"] == 0.01
     assert [step["_target_"].rpartition(".")[2] for step in method["preprocessing"]] == [
         "ScaleByPercentiled",
         "RemoveBackgroundd",
@@ -186,8 +182,8 @@ def test_encoding_writes_codes_and_a_table(code, weights):
         "sub-site3_desc-encoded_features.tsv",
     ]
     content = json.loads(code.read_text())
-    assert (content["contrast"], content["method"], content["origin"]) == ("t1w", "haca3", "site-3_T1w.nii.gz")
-    assert (len(content["theta"]), len(content["eta"])) == (2, 2)
+    assert (content["contrast"], content["method"], content["origin"]) == ("t1w", "haca3plus", "site-3_T1w.nii.gz")
+    assert (len(content["theta"]), len(content["eta"]), len(content["percentiles"])) == (4, 2, 11)
     # Gain 40 times the third part of the ball that is brightest, between 2.3 and 2.5.
     assert content["scale"] == pytest.approx(2.4 * 40, rel=0.05)
     assert len(content["weights"]) == 64
@@ -297,7 +293,8 @@ def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
 
 def test_a_target_that_shows_the_head_is_said_where_sources_do_not(images, tmp_path, capfd):
     head, code = write_head(tmp_path / "head_T1w.nii.gz"), tmp_path / "unknown.json"
-    write_json(code, {"contrast": "t1w", "theta": [0.1, 0.2], "eta": [0, 0]})
+    numbers = {"theta": [0.1] * 4, "eta": [0, 0], "percentiles": [1.0] * 11}
+    write_json(code, {"contrast": "t1w", "method": "haca3plus", **numbers})
     found = {}
     for source, target in ((images["t1w"], head), (head, images["target_t1w"]), (head, head), (head, code)):
         output = harmonize(

@@ -46,7 +46,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "dicom" / "0001.dcm").write_bytes(bytes(128) + b"DICM")
     (tmp_path / "empty.nii.gz").touch()
     (tmp_path / "pd.json").write_text(json.dumps({"contrast": "pd", "theta": [0, 0], "eta": [0, 0]}))
-    (tmp_path / "long.json").write_text(json.dumps({"contrast": "t1w", "theta": [0, 0, 0], "eta": [0, 0]}))
+    long = {"contrast": "t1w", "theta": [0, 0, 0], "eta": [0, 0]}
+    (tmp_path / "long.json").write_text(json.dumps(long))
+    (tmp_path / "short.json").write_text(json.dumps({**long, "method": "haca3plus"}))
     (tmp_path / "lfs.pt").write_text("version https://git-lfs.github.com/spec/v1\n")
     save_weights(FusionNet().state_dict(), tmp_path / "other.pt")
     return tmp_path
@@ -140,12 +142,15 @@ def test_bad_input_is_refused_in_one_line(folder, capsys, monkeypatch, changes, 
         ({"weights#paths": ["lfs.pt"]}, "weights file lfs.pt is a Git LFS pointer, not the weights themselves; run `"),
         ({"weights#paths": ["other.pt"]}, "weights file other.pt holds another network: parameters missing: "),
         ({"random_weights": "maybe"}, "override key `random_weights` must be true or false, got 'maybe'"),
-        ({"compiled": "1"}, "override key `compiled` must be true or false, got '1'"),
+        (
+            {"random_weights": "true", "target": "short.json"},
+            "target code short.json: `theta` must be a list of 4 finite numbers, got [0, 0, 0]",
+        ),
         (
             {"random_weights": "true", "target": "long.json"},
-            "target code long.json: it must have (2, 2) numbers of",
+            "target code long.json: `method` must be haca3plus, got haca3, of an earlier version; encode",
         ),
-        ({"samples": 1}, "`samples` must be 0 or at least 2, got 1"),
+        ({"carry_detail": 2}, "`carry_detail` must be true, false or a number from 0 to 1, got 2"),
         ({"precision": "fp8"}, "`precision` must be one of fp32, bf16, got fp8"),
         ({"maps": ["atention"]}, "`maps` must be among those this method gives, imputed, got ['atention']"),
     ],
@@ -156,6 +161,23 @@ def test_network_that_cannot_be_is_refused_in_one_line(folder, capsys, monkeypat
     given = {"sources": {"t1w": "t1w.nii.gz"}, "target": "target_T1w.nii.gz", "random_weights": "false", **changes}
     assert refused(capsys, Path("out"), **given).startswith(words)
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"compiled": "1"}, "override key `compiled` must be true or false, got '1'"),
+        (
+            {"random_weights": "true", "target": "long.json"},
+            "target code long.json: it must have (2, 2) numbers of",
+        ),
+        ({"samples": 1}, "`samples` must be 0 or at least 2, got 1"),
+    ],
+)
+def test_what_haca3_cannot_do_is_refused_in_one_line(folder, capsys, monkeypatch, changes, words):
+    monkeypatch.chdir(folder)
+    given = {"sources": {"t1w": "t1w.nii.gz"}, "target": "target_T1w.nii.gz", "random_weights": "false", **changes}
+    assert refused(capsys, Path("out"), "method_haca3.json", **given).startswith(words)
 
 
 def test_encoding_takes_no_target(folder, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""A contrast that the subject lacks, in the style of a target whose visit has the others too."""
+"""A contrast that the subject lacks, by HACA3 in the style of a target whose visit has the others too."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,12 @@ import pytest
 
 from scripts.images.nifti import image_sha256, read_image
 
-from .tiny_subjects import harmonize, write_ball
+from .tiny_subjects import harmonize as harmonize_by_default
+from .tiny_subjects import write_ball
+
+
+def harmonize(output: Path, *overlays: str, **options: Any) -> Path:
+    return harmonize_by_default(output, "method_haca3.json", *overlays, **options)
 
 
 @pytest.fixture
@@ -73,3 +78,7 @@ def test_levels_are_in_the_codes_of_a_visit(visit, tmp_path):
     output = harmonize(tmp_path / "codes", "encode.json", sources=sources)
     (code,) = output.rglob("*_desc-code_FLAIR.json")
     assert len(json.loads(code.read_text())["levels"]) == 5
+
+
+def test_a_method_that_looks_at_the_target_alone_takes_no_notice(visit, tmp_path):
+    assert "beside" not in sidecar(harmonize_by_default(tmp_path / "out", **visit))["Target"]

@@ -34,7 +34,7 @@ def named(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def numbers(code: StoredCode) -> list[float]:
-    return [*code.numbers["theta"], *code.numbers["eta"]]
+    return [*code.numbers["theta"], *code.numbers["eta"], *code.numbers["percentiles"]]
 
 
 def test_scanners_are_named(named):
@@ -42,11 +42,17 @@ def test_scanners_are_named(named):
     assert {name: list(codes) for name, codes in targets.items()} == {"siemens": ["t1w"], "ge": ["t1w"]}
     code = targets["ge"]["t1w"]
     assert (code.origin, code.weights) == ("mean of 2 images", "random-0")
-    assert code.method == "haca3"
-    assert len(code.numbers["levels"] or ()) == 5
+    assert code.method == "haca3plus"
     assert code.head is False
     # One is three times as bright as the other.
     assert targets["siemens"]["t1w"].scale == pytest.approx(3 * code.scale, rel=1e-3)
+
+
+def test_codes_of_haca3_lie_in_a_file_of_their_own_and_have_levels(cohort, tmp_path):
+    harmonize(tmp_path, "method_haca3.json", "name_targets.json", dataset_dir=str(cohort), models_dir=str(tmp_path))
+    code = read_named_targets(tmp_path / "haca3_targets.json")["ge"]["t1w"]
+    assert code.method == "haca3"
+    assert len(code.numbers["levels"] or ()) == 5
 
 
 def test_a_code_is_the_mean_over_people(named, cohort, tmp_path):

@@ -26,11 +26,11 @@ from scripts.methods.haca3.tone import ToneCalibration
 from scripts.methods.haca3.triplanar import TriPlanarInferer
 from scripts.preprocessing.intensity_scale import ScaleByPercentiled
 
-from .tiny_subjects import narrow_network, write_ball
+from .tiny_subjects import narrow_haca3, write_ball
 
 
 def haca3(**options: Any) -> Haca3Method:
-    return Haca3Method("haca3plus", narrow_network(), TriPlanarInferer(MedianFusion()), **options)
+    return Haca3Method("haca3", narrow_haca3(), TriPlanarInferer(MedianFusion()), **options)
 
 
 def nyul() -> ClassicalMethod:

@@ -10,9 +10,9 @@ from scripts.methods.haca3.fusing import MedianFusion
 from scripts.methods.haca3.method import Haca3Method
 from scripts.methods.haca3.triplanar import TriPlanarInferer
 
-from .tiny_subjects import narrow_network
+from .tiny_subjects import narrow_haca3
 
-METHOD = Haca3Method("haca3plus", narrow_network(), TriPlanarInferer(MedianFusion()))
+METHOD = Haca3Method("haca3", narrow_haca3(), TriPlanarInferer(MedianFusion()))
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def judged(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     network = narrow_network()
     seed_weights(network, 5)
     weights = save_weights(network.state_dict(), folder / "models" / "model.pt")
-    code = {"theta": [0.0, 0.0], "head": False, "weights": weights}
+    code = {"theta": [0.0] * 4, "percentiles": [0.0] * 11, "head": False, "weights": weights, "method": "haca3plus"}
     named = {contrast: {**code, "eta": [score, 0.0]} for contrast, score in USUAL.items()}
     write_json(folder / "models" / "targets.json", {"siemens": named})
     return harmonize(

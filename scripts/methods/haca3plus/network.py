@@ -218,12 +218,19 @@ class HarmonizationNet(nn.Module):
         count = image.shape[1]
         slices = image.flatten(0, 1).unsqueeze(1)
         contrast = torch.eye(self.contrasts, device=image.device, dtype=image.dtype)[:count].repeat(image.shape[0], 1)
-        percentiles = torch.stack([self._percentiles(one) for one in slices])
-        return self.encode(slices, percentiles, contrast).view(image.shape[0], count, self.layout.length)
+        return self.encode(slices, self._percentiles(slices), contrast).view(image.shape[0], count, self.layout.length)
 
-    def _percentiles(self, image: Tensor) -> Tensor:
-        """Percentiles (P,) of the foreground of one slice, 0 where there is none."""
-        values = image[self.foreground(image)]
-        if values.numel() == 0:
-            return torch.zeros_like(self.quantiles)
-        return torch.quantile(values.float(), self.quantiles)
+    def _percentiles(self, slices: Tensor) -> Tensor:
+        """Percentiles (B, P) of the foreground of each slice (B, 1, H, W), 0 where there is none.
+
+        What is not foreground is sorted to the end: tensors whose size depended on what is shown could not be exported.
+        """
+        values = slices.flatten(1).float()
+        shown = self.foreground(values)
+        count = shown.sum(1, keepdim=True)
+        last = (count - 1).clamp(min=0)
+        ordered = torch.where(shown, values, torch.full_like(values, float("inf"))).sort(1)[0]
+        place = self.quantiles * last
+        low = place.floor().long()
+        below, above = ordered.gather(1, low), ordered.gather(1, torch.minimum(low + 1, last))
+        return torch.where(count > 0, torch.lerp(below, above, place - low), torch.zeros_like(below))

@@ -108,7 +108,7 @@ class PlanesInferer(HarmonizationInferer):
 
     @torch.inference_mode()
     def encode_volume(self, network: HarmonizationNet, volume: Tensor, contrast: str) -> VolumeCode:
-        """The code of a normalised volume (X, Y, Z), whatever lies around it; refuse one that shows nothing."""
+        """The code of a normalised volume (X, Y, Z), of the box around what it shows; refuse one that shows nothing."""
         device = network.default_target.device
         shown = volume > network.foreground_threshold
         if not shown.any():

@@ -12,7 +12,7 @@ BUNDLE = Path(__file__).parents[3]
 
 def parse(*overlays: str) -> ConfigParser:
     parser = ConfigParser()
-    parser.read_config([str(BUNDLE / "configs" / name) for name in ("inference.json", *overlays)])
+    parser.read_config([str(BUNDLE / "configs" / name) for name in ("inference.json", "method_haca3.json", *overlays)])
     parser["bundle_root"] = str(BUNDLE)
     return parser
 
@@ -33,7 +33,7 @@ def test_with_tensorrt_slices_are_those_of_pytorch(tmp_path):
     for overlays in ([], ["inference_trt.json"]):
         parser = parse(*overlays)
         parser["models_dir"] = str(tmp_path)
-        for name in ("model.pt", "fusion.pt"):
+        for name in ("haca3_model.pt", "haca3_fusion.pt"):
             (tmp_path / name).write_bytes((BUNDLE / "models" / name).read_bytes())
         parser.get_parsed_content("weights").load()
         network = parser.get_parsed_content("network")
