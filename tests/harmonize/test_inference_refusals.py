@@ -80,7 +80,7 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
         ({"sources": {"t1w": "t1w.nii.gz", "pd": "t1w.nii.gz"}}, "`sources` must be different files, t1w and pd are"),
         ({"target": None}, "exactly one of `target` and `targets` must be given, got neither"),
         (
-            {"target": "site_9"},
+            {"target": "site_9", "named_targets": str(BUNDLE / "models" / "haca3_targets.json")},
             "target `site_9` must be a name (siemens_1.5t, ge_3t, siemens_3t, philips_3t, siemens_1.5t_head,",
         ),
         (
@@ -88,10 +88,10 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
             "target `pd.json` is a code of pd and cannot be the target of",
         ),
         (
-            {"target": "flair.nii.gz"},
-            "target `flair.nii.gz` does not end in one of _T1w, _T2w, _PDw, _FLAIR: say which",
+            {"target": "far.nii.gz"},
+            "target `far.nii.gz` does not end in one of _T1w, _T2w, _PDw, _FLAIR: say which",
         ),
-        ({"space": "talairach"}, "`space` must be one of native, mni, both, got talairach"),
+        ({"space": "talairach"}, "override key `space` must be native, mni or both, got 'talairach'"),
         ({"reference": "t3w"}, "`reference` must be one of t1w, t2w, pd, flair, got t3w"),
         ({"maps": ["attention"]}, "`maps` must be among those this method gives, none, got ['attention']"),
         ({"sources": {"t1w": "absent.nii.gz"}}, "image file absent.nii.gz does not exist"),
@@ -111,7 +111,7 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
             {"sources": {"t1w": "far.nii.gz"}},
             "source `t1w` must reach into the working grid, but far.nii.gz lies wholly",
         ),
-        ({"target": "absent_T1w.nii.gz"}, "image file absent_T1w.nii.gz does not exist"),
+        ({"target": "absent_T1w.nii.gz"}, "target absent_T1w.nii.gz: image file absent_T1w.nii.gz does not exist"),
         (
             {"sources": {"pd": "t1w.nii.gz"}, "target": "pd.json"},
             "the target of none must be an image, got the code pd.json",
@@ -150,8 +150,8 @@ def test_bad_input_is_refused_in_one_line(folder, capsys, monkeypatch, changes, 
             {"random_weights": "true", "target": "long.json"},
             "target code long.json: `method` must be haca3plus, got haca3, of an earlier version; encode",
         ),
-        ({"carry_detail": 2}, "`carry_detail` must be true, false or a number from 0 to 1, got 2"),
-        ({"precision": "fp8"}, "`precision` must be one of fp32, bf16, got fp8"),
+        ({"carry_detail": 2}, "override key `carry_detail` must be true, false or a number from 0 to 1, got 2"),
+        ({"precision": "fp8"}, "override key `precision` must be fp32 or bf16, got 'fp8'"),
         ({"maps": ["atention"]}, "`maps` must be among those this method gives, imputed, got ['atention']"),
     ],
 )
@@ -171,7 +171,7 @@ def test_network_that_cannot_be_is_refused_in_one_line(folder, capsys, monkeypat
             {"random_weights": "true", "target": "long.json"},
             "target code long.json: it must have (2, 2) numbers of",
         ),
-        ({"samples": 1}, "`samples` must be 0 or at least 2, got 1"),
+        ({"samples": 1}, "override key `samples` must be 0 or a whole number of at least 2, got 1"),
     ],
 )
 def test_what_haca3_cannot_do_is_refused_in_one_line(folder, capsys, monkeypatch, changes, words):
