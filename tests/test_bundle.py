@@ -58,7 +58,8 @@ def test_every_package_that_the_code_imports_is_pinned():
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
         for module in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
-            assert pins & set(packages_of[module]), f"{module} is imported but not pinned"
+            packages = {package.lower() for package in packages_of[module]}
+            assert packages & {pin.lower() for pin in pins}, f"{module} is imported but not pinned"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -11,7 +11,18 @@ import pytest
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 # What every method may build on.
 METHOD = {
-    *("methods/base", "layers", "inferers", "artifacts", "training", "phantom", "preprocessing", "jobs", "images"),
+    *(
+        "methods/base",
+        "layers",
+        "inferers",
+        "artifacts",
+        "sampler",
+        "training",
+        "phantom",
+        "preprocessing",
+        "jobs",
+        "images",
+    ),
     *("metrics", "base"),
 }
 MAY_IMPORT: Mapping[str, set[str]] = {
@@ -25,7 +36,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "jobs": {"base", "images"},
     "phantom": {"base", "images", "preprocessing"},
     "artifacts": {"base", "images", "metrics", "phantom"},
-    "training": {"base", "images", "inferers", "jobs", "metrics", "phantom", "preprocessing"},
+    "sampler": {"base", "images", "metrics", "phantom"},
+    "training": {"base", "images", "inferers", "jobs", "metrics", "phantom", "preprocessing", "sampler"},
     "methods/base": {"base", "inferers", "jobs"},
     "methods/classical": METHOD,
     "methods/haca3": METHOD,
@@ -55,7 +67,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     },
     "bench": {
         *("base", "distribution", "evaluation", "experiments", "harmonize", "images", "inferers", "methods/haca3"),
-        *("metrics", "phantom", "preprocessing", "registration", "training"),
+        *("metrics", "phantom", "preprocessing", "registration", "sampler", "training"),
     },
 }
 # HACA3's names for parts of its code, which mean nothing to another method.

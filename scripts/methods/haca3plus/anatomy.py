@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pixel_shuffle, pixel_unshuffle
 
-from .blocks import Condition, ModulatedUNet, zero
+from .blocks import Condition, MaskedUNet, zero
 from .curve import apply_curve, slopes
 
 
@@ -32,7 +32,7 @@ class AnatomyEncoder(nn.Module):
         super().__init__()
         self.channels = tissues + free
         self.condition = Condition(len(levels) + contrasts, condition)
-        self.body = ModulatedUNet(4 * 2, widths, condition)
+        self.body = MaskedUNet(4 * 2, widths, condition)
         self.head = nn.Conv2d(widths[0], 4 * self.channels, 1)
         self.confidence = zero(nn.Conv2d(widths[0], 4, 1))
         self.register_buffer("levels", torch.tensor([level / 100 for level in levels]))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .blocks import LEAK
 
 
-class ForegroundAttention(nn.Module):
+class PlusAttention(nn.Module):
     """alpha (B, C, H, W) of a query (B, Q) and keys (B, C, K)."""
 
     def __init__(self, query: int, key: int, hidden: int = 64, features: int = 16, temperature: float = 1.0) -> None:

@@ -24,7 +24,7 @@ class Condition(nn.Module):
         return self.layers(numbers)
 
 
-class ModulatedConv(nn.Module):
+class MaskedConv(nn.Module):
     """Convolution, scale and shift by a condition, LeakyReLU, mask: (B, inputs, H, W) -> (B, outputs, H, W)."""
 
     def __init__(self, inputs: int, outputs: int, condition: int) -> None:
@@ -46,7 +46,7 @@ def modulate(features: Tensor, scale: Tensor, shift: Tensor, mask: Tensor, leak:
     return leaky_relu(features * (1 + scale) + shift, leak) * mask
 
 
-class ModulatedUNet(nn.Module):
+class MaskedUNet(nn.Module):
     """Features of a slice at half its resolution, and those at the lowest one.
 
     Level l has widths[l] channels at 2 ** -(l + 1) of the slice's resolution. Skips are added to what comes from below.
@@ -55,14 +55,14 @@ class ModulatedUNet(nn.Module):
     def __init__(self, inputs: int, widths: list[int], condition: int) -> None:
         super().__init__()
         above, below = widths[:-1], widths[1:]
-        self.first = ModulatedConv(inputs, widths[0], condition)
-        self.second = ModulatedConv(widths[0], widths[0], condition)
-        self.down_first = nn.ModuleList(ModulatedConv(a, b, condition) for a, b in zip(above, below, strict=True))
-        self.down_second = nn.ModuleList(ModulatedConv(b, b, condition) for b in below)
+        self.first = MaskedConv(inputs, widths[0], condition)
+        self.second = MaskedConv(widths[0], widths[0], condition)
+        self.down_first = nn.ModuleList(MaskedConv(a, b, condition) for a, b in zip(above, below, strict=True))
+        self.down_second = nn.ModuleList(MaskedConv(b, b, condition) for b in below)
         self.narrow = nn.ModuleList(
             nn.Conv2d(b, a, 1, bias=False) for a, b in zip(reversed(above), reversed(below), strict=True)
         )
-        self.up = nn.ModuleList(ModulatedConv(a, a, condition) for a in reversed(above))
+        self.up = nn.ModuleList(MaskedConv(a, a, condition) for a in reversed(above))
 
     def forward(self, features: Tensor, condition: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """`features` (B, inputs, H, W) and their `mask` (B, 1, H, W), sides multiples of 2 ** (levels - 1)."""

@@ -45,7 +45,7 @@ class CodeLayout(nn.Module):
         return torch.cat([self.theta(code), code[..., self.eta_end :]], dim=-1)
 
 
-class ContrastEncoder(nn.Module):
+class PlusContrastEncoder(nn.Module):
     """theta (B, T) of a slice: how bright, how varied and how sharp each tissue of its anatomy is.
 
     Of each class k, with beta_k its share at a pixel x and h = image - blurred image,
@@ -83,7 +83,7 @@ class ContrastEncoder(nn.Module):
         return self.layers(torch.cat(numbers, dim=1))
 
 
-class ArtifactEncoder(nn.Module):
+class PlusArtifactEncoder(nn.Module):
     """eta (B, E) of a slice (B, 1, H, W): means and variances of features over its foreground."""
 
     def __init__(self, eta: int, widths: list[int], hidden: int = 64, gain: float = 4.0) -> None:

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pixel_shuffle
 
-from .blocks import Condition, ModulatedUNet
+from .blocks import Condition, MaskedUNet
 
 
-class Decoder(nn.Module):
+class PlusDecoder(nn.Module):
     """beta* (B, K, 4, H / 2, W / 2) in the target's style (B, S): an image (B, 1, H, W), and its features.
 
         d = max(sum_k b_k(style) beta*_k + U(beta*, style), 0)    (7)
@@ -18,7 +18,7 @@ class Decoder(nn.Module):
     def __init__(self, anatomy: int, style: int, widths: list[int], condition: int = 96) -> None:
         super().__init__()
         self.condition = Condition(style, condition)
-        self.body = ModulatedUNet(4 * anatomy, widths, condition)
+        self.body = MaskedUNet(4 * anatomy, widths, condition)
         self.brightness = nn.Linear(condition, anatomy)
         self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
         # No pixel starts where the rectifier passes no gradient.

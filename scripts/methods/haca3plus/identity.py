@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, pixel_shuffle, pixel_unshuffle
 
-from .blocks import Condition, ModulatedUNet, zero
+from .blocks import Condition, MaskedUNet, zero
 
 
 class Corrected(NamedTuple):
@@ -45,7 +45,7 @@ class IdentityPath(nn.Module):
     ) -> None:
         super().__init__()
         self.condition = Condition(codes, condition)
-        self.body = ModulatedUNet(4 * 4 + features, widths, condition)
+        self.body = MaskedUNet(4 * 4 + features, widths, condition)
         self.gain = zero(nn.Conv2d(widths[-1], 1, 1))
         self.head = zero(nn.Conv2d(widths[0], 2 * 4, 3, padding=1))
         self.low = float(2 ** len(widths))

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from .anatomy import AnatomyEncoder, activate
-from .attention import ForegroundAttention
-from .codes import ArtifactEncoder, CodeLayout, ContrastEncoder
+from .attention import PlusAttention
+from .codes import CodeLayout, PlusArtifactEncoder, PlusContrastEncoder
 from .curve import CurveCorrection, Unlikeness, apply_curve, slopes
-from .decoder import Decoder
+from .decoder import PlusDecoder
 from .identity import IdentityPath
 
 PERCENTILES = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5)
@@ -91,12 +91,12 @@ class HarmonizationNet(nn.Module):
         self.layout = CodeLayout(theta, eta, count, contrasts)
         style = self.layout.length - eta
         self.anatomy_encoder = AnatomyEncoder(tissues, free, list(anatomy_widths), list(percentiles), contrasts)
-        self.contrast_encoder = ContrastEncoder(theta, tissues, count, contrasts)
-        self.artifact_encoder = ArtifactEncoder(eta, list(artifact_widths))
-        self.attention = ForegroundAttention(style, self.layout.length)
+        self.contrast_encoder = PlusContrastEncoder(theta, tissues, count, contrasts)
+        self.artifact_encoder = PlusArtifactEncoder(eta, list(artifact_widths))
+        self.attention = PlusAttention(style, self.layout.length)
         self.curve = CurveCorrection(2 * style, count, limit=curve_limit)
         self.unlikeness = Unlikeness(style - contrasts)
-        self.decoder = Decoder(self.channels, style, list(decoder_widths), condition)
+        self.decoder = PlusDecoder(self.channels, style, list(decoder_widths), condition)
         self.identity = IdentityPath(
             self.layout.length + style,
             decoder_widths[0],

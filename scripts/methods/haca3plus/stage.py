@@ -12,7 +12,7 @@ from .losses import image_loss, severity_loss, tissue_loss, weighted_mean
 from .network import Drawn, HarmonizationNet, Seen
 
 
-class HarmonizerStage(nn.Module):
+class PlusStage(nn.Module):
     """Makes losses of a batch as the slice sampler draws it; the truth is clean.
 
     Each slice goes to `targets` of its contrasts. The source of the target's contrast is withheld with the probability

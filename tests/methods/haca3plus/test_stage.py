@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from scripts.methods.haca3plus.stage import HarmonizerStage
+from scripts.methods.haca3plus.stage import PlusStage
 
 from .tiny import tiny_batch, tiny_network
 
 
 def test_losses_are_finite_and_reach_every_part():
-    stage = HarmonizerStage(tiny_network(learned=True), targets=4, curve_alone=0.0, closed=0.0)
+    stage = PlusStage(tiny_network(learned=True), targets=4, curve_alone=0.0, closed=0.0)
     torch.manual_seed(0)
     losses = stage(tiny_batch())
     assert {"image", "decoded", "tissue", "restraint", "gate", "severity", "total"} == set(losses)
@@ -18,14 +18,14 @@ def test_losses_are_finite_and_reach_every_part():
 
 
 def test_total_is_the_weighted_sum():
-    stage = HarmonizerStage(tiny_network(), decoded=2.0, tissue=3.0, restraint=4.0, gate=6.0, severity=5.0)
+    stage = PlusStage(tiny_network(), decoded=2.0, tissue=3.0, restraint=4.0, gate=6.0, severity=5.0)
     losses = {name: loss.item() for name, loss in stage(tiny_batch()).items()}
     weights = {"image": 1, "decoded": 2, "tissue": 3, "restraint": 4, "gate": 6, "severity": 5}
     assert losses["total"] == pytest.approx(sum(weight * losses[name] for name, weight in weights.items()))
 
 
 def test_same_seed_gives_the_same_losses():
-    stage = HarmonizerStage(tiny_network())
+    stage = PlusStage(tiny_network())
     totals = []
     for _ in range(2):
         torch.manual_seed(4)
@@ -34,7 +34,7 @@ def test_same_seed_gives_the_same_losses():
 
 
 def test_training_learns():
-    stage = HarmonizerStage(tiny_network(), targets=4, withheld=0.0, dropout=0.0, curve_alone=0.0, closed=0.0)
+    stage = PlusStage(tiny_network(), targets=4, withheld=0.0, dropout=0.0, curve_alone=0.0, closed=0.0)
     optimizer = torch.optim.Adam(stage.parameters(), 3e-3)
     batch, totals = tiny_batch(), []
     for _ in range(12):
@@ -47,7 +47,7 @@ def test_training_learns():
 
 
 def test_window_holds_the_brain():
-    stage = HarmonizerStage(tiny_network(), window=32)
+    stage = PlusStage(tiny_network(), window=32)
     windows = stage._windows(tiny_batch())
     assert windows["source"].shape == (2, 4, 32, 32)
     assert windows["foreground"].sum() == tiny_batch()["foreground"].sum()
@@ -56,4 +56,4 @@ def test_window_holds_the_brain():
 @pytest.mark.parametrize(("name", "value"), [("targets", 5), ("window", 50)])
 def test_refuses(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be"):
-        HarmonizerStage(tiny_network(), **{name: value})
+        PlusStage(tiny_network(), **{name: value})
