@@ -13,28 +13,39 @@ from monai.data import MetaTensor
 from scripts.base.errors import InputError, find_cause
 from scripts.base.weights import seed_weights
 
-from ..harmonize.tiny_subjects import AFFINE, BUNDLE, NARROW, harmonize, narrow_network, write_ball
+from ..harmonize.tiny_subjects import (
+    AFFINE,
+    BUNDLE,
+    NARROW,
+    NARROW_HACA3,
+    harmonize,
+    write_ball,
+)
 
 # A ball on another grid than the working one.
 TURNED = np.array([[0, 0, 2.0, -30], [2, 0, 0, -46], [0, -2, 0, 40], [0, 0, 0, 1]])
 
 
-def config() -> ConfigParser:
+def config(haca3: bool = False) -> ConfigParser:
     parser = ConfigParser()
-    parser.read_config(str(BUNDLE / "configs" / "inference.json"))
-    parser.update({"bundle_root": str(BUNDLE), "registration": "none", "device": "cpu", **NARROW})
+    names = ["inference.json", *["method_haca3.json"] * haca3]
+    parser.read_config([str(BUNDLE / "configs" / name) for name in names])
+    small = NARROW_HACA3 if haca3 else NARROW
+    parser.update({"bundle_root": str(BUNDLE), "registration": "none", "device": "cpu", **small})
     return parser
 
 
 def request(parser: ConfigParser, image: Path, **asked: Any) -> dict[str, Any]:
     """The choices of which none was made come as lists."""
     offered = parser.get_parsed_content("displayable_configs")
-    return {**offered, "model_filename": ["model.pt", "haca3_fusion.pt"], "image": str(image), **asked}
+    files = [path.name for path in parser.get_parsed_content("weights").paths]
+    return {**offered, "model_filename": [*files, "haca3_fusion.pt"], "image": str(image), **asked}
 
 
-def answer(image: Path, **asked: Any) -> dict[str, Any]:
+def answer(image: Path, haca3: bool = False, **asked: Any) -> dict[str, Any]:
     """The steps of monailabel.tasks.infer.bundle.BundleInferTask."""
-    parser, network = config(), narrow_network().eval()
+    # The app makes a network of its own.
+    parser, network = config(haca3), config(haca3).get_parsed_content("network_def").eval()
     seed_weights(network, seed=0)
     data = request(parser, image, **asked)
     for transform in parser.get_parsed_content("pre_transforms"):
@@ -81,13 +92,16 @@ def test_the_answer_is_what_a_run_of_the_bundle_writes(visit, tmp_path):
     assert data["result"]["target"]["file"] == "target_T1w.nii.gz"
 
 
-def test_a_contrast_is_made_up_as_a_run_of_the_bundle_does_it(visit, tmp_path):
+@pytest.mark.parametrize("haca3", [False, True])
+def test_a_contrast_is_made_up_as_a_run_of_the_bundle_does_it(visit, tmp_path, haca3):
     t1w, target = visit / "sub-01_T1w.nii.gz", str(write_ball(visit / "target_T2w.nii.gz", seed=5, gain=70.0))
-    data = answer(t1w, target=target, target_contrast="t2w")
+    data = answer(t1w, haca3, target=target, target_contrast="t2w")
     sources = {"t1w": str(t1w), "flair": str(visit / "sub-01_FLAIR.nii.gz")}
-    folder = harmonize(tmp_path / "out", sources=sources, target=target)
+    folder = harmonize(tmp_path / "out", *["method_haca3.json"] * haca3, sources=sources, target=target)
     (path,) = folder.rglob("*_desc-meaningless_T2w.nii.gz")
     np.testing.assert_array_equal(data["pred"][0].numpy(), nibabel.load(path).get_fdata(dtype=np.float32))
+    # HACA3 looks at what else the target's visit has.
+    assert [*data["result"]["target"].get("beside", [])] == (["t1w"] if haca3 else [])
 
 
 def test_sources_may_be_named_and_then_siblings_do_not_count(visit, tmp_path):
