@@ -17,7 +17,7 @@ from scripts.preprocessing.intensity_scale import ScaleByPercentiled
 BUNDLE = Path(__file__).parents[2]
 NAMES = ("MedianFusion", "MedianFusion", "divide_by_percentile")
 # What a measurement or a picture is made of, and no setting.
-RECORDS = {"Comparison", "Crop", "Row", "Subject"}
+RECORDS = {"Comparison", "Crop", "Noise", "Row", "Subject"}
 
 
 @dataclass
