@@ -21,8 +21,22 @@ OPTION = re.compile(r"""--([A-Za-z_][\w#]*)[ =]("[^"]*"|[^\s`|]+)""")
 # Of MONAI's own command line, of torchrun, containers and schedulers, MONAI Label, and of this bundle's own modules.
 FOREIGN = {
     *("config_file", "meta_file", "bundle_root", "net_id", "filepath", "ckpt_file", "key_in_ckpt", "tracking"),
-    *("nproc_per_node", "standalone", "nnodes", "rm", "gpus", "nv", "bind", "array", "mem", "time", "cpus"),
-    *("download", "name", "output", "app", "studies", "conf", "ways", "starts", "repeats", "t1w", "flair", "source", "gres"),
+    *("nproc_per_node", "standalone", "nnodes", "rm", "gpus", "nv", "bind", "array", "mem", "time", "cpus", "gres"),
+    *(
+        "download",
+        "name",
+        "output",
+        "app",
+        "studies",
+        "conf",
+        "ways",
+        "starts",
+        "repeats",
+        "t1w",
+        "flair",
+        "source",
+        "gres",
+    ),
 }
 WORDS = json.loads((BUNDLE / "docs" / "configuration_words.json").read_text(encoding="utf-8"))["configs"]
 # A config's sentence says over which others it is laid, such as: Over `train` and `train_mispel`: ...

@@ -86,10 +86,10 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
             "target `pd.json` is a code of pd and cannot be the target of",
         ),
         (
-            {"target": "flair.nii.gz"},
-            "target `flair.nii.gz` does not end in one of _T1w, _T2w, _PDw, _FLAIR: say which",
+            {"target": "far.nii.gz"},
+            "target `far.nii.gz` does not end in one of _T1w, _T2w, _PDw, _FLAIR: say which",
         ),
-        ({"space": "talairach"}, "`space` must be one of native, mni, both, got talairach"),
+        ({"space": "talairach"}, "override key `space` must be native, mni or both, got 'talairach'"),
         ({"reference": "t3w"}, "`reference` must be one of t1w, t2w, pd, flair, got t3w"),
         ({"maps": ["attention"]}, "`maps` must be among those this method gives, none, got ['attention']"),
         ({"sources": {"t1w": "absent.nii.gz"}}, "image file absent.nii.gz does not exist"),
@@ -109,7 +109,19 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
             {"sources": {"t1w": "far.nii.gz"}},
             "source `t1w` must reach into the working grid, but far.nii.gz lies wholly",
         ),
-        ({"target": "absent_T1w.nii.gz"}, "image file absent_T1w.nii.gz does not exist"),
+        ({"target": "absent_T1w.nii.gz"}, "target absent_T1w.nii.gz: image file absent_T1w.nii.gz does not exist"),
+        (
+            {"target": "constant.nii.gz", "target_contrast": "t1w"},
+            "target constant.nii.gz: image file constant.nii.gz must not be constant, it is 1 everywhere",
+        ),
+        ({"device": "gpu"}, "`device` must be cpu, cuda, cuda with the number of a GPU, such as cuda:0, or mps, got"),
+        ({"parts": 0}, "override key `parts` must be a whole number of at least 1, got 0"),
+        ({"carry_detail": 1.5}, "override key `carry_detail` must be true, false or a number from 0 to 1, got 1.5"),
+        (
+            {"target_contrast": "flair", "strict": "true"},
+            "`strict` allows no image whose name speaks of another contrast: target of `flair` is target_T1w.nii.gz,",
+        ),
+        ({"subject": "a" * 260}, "`subject` must have at most 60 letters and digits"),
         (
             {"sources": {"pd": "t1w.nii.gz"}, "target": "pd.json"},
             "the target of this method must be an image, got the code pd.json",
@@ -142,8 +154,12 @@ def test_bad_input_is_refused_in_one_line(folder, capsys, monkeypatch, changes, 
         ({"random_weights": "maybe"}, "override key `random_weights` must be true or false, got 'maybe'"),
         ({"compiled": "1"}, "override key `compiled` must be true or false, got '1'"),
         ({"random_weights": "true", "target": "long.json"}, "target code long.json must have (2, 2) numbers of theta"),
-        ({"samples": 1}, "`samples` must be 0 or at least 2, got 1"),
-        ({"precision": "fp8"}, "`precision` must be one of fp32, bf16, got fp8"),
+        ({"samples": 1}, "override key `samples` must be 0 or a whole number of at least 2, got 1"),
+        ({"precision": "fp8"}, "override key `precision` must be fp32 or bf16, got 'fp8'"),
+        (
+            {"network_def#target_slices": 0},
+            "override key `network_def#target_slices` must be a whole number from 1 to 224, got 0",
+        ),
         ({"maps": ["atention"]}, "`maps` must be among those this method gives, imputed, got ['atention']"),
     ],
 )
@@ -153,6 +169,19 @@ def test_network_that_cannot_be_is_refused_in_one_line(folder, capsys, monkeypat
     given = {"sources": {"t1w": "t1w.nii.gz"}, "target": "target_T1w.nii.gz", "random_weights": "false", **changes}
     assert refused(capsys, Path("out"), **given).startswith(words)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_what_a_run_reads_is_never_what_it_writes(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    given = {"sources": {"t1w": "t1w.nii.gz"}, "target": "target_T1w.nii.gz", "subject": "a"}
+    output = harmonize(Path("out"), "method_none.json", **given)
+    (image,) = output.rglob("*_desc-harmonized_T1w.nii.gz")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    words = f"`output_dir` must not be where the run reads from, but {image} lies where results go, in {folder / 'out'}"
+    changes = [{"sources": {"t1w": str(image)}}, {"target": str(image)}, {"brain_mask": str(image)}]
+    for change in [*changes, {"sources": None, "subject": None, "bids_dir": "out"}]:
+        assert refused(capsys, Path("out"), "method_none.json", **{**given, **change}).startswith(words)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_encoding_takes_no_target(folder, capsys, monkeypatch):
