@@ -64,16 +64,13 @@ def test_a_power_of_two_changes_no_bit_of_what_is_scaled(power):
     assert torch.equal(remove_background(factor * volume, 2), factor * remove_background(volume, 2))
 
 
-@given(power=POWERS)
-@example(power=-30)
-@example(power=30)
-@FEW
-def test_corrections_see_no_unit(tmp_path_factory, power):
-    folder, factor = tmp_path_factory.mktemp("units"), np.float64(10**power)
-    ball = write_ball(folder / "a.nii.gz", seed=1)
+@pytest.mark.parametrize(("gain", "tolerance"), [(2.0**-99, 0), (2.0**99, 0), (1e-30, 5e-3), (1e30, 5e-3)])
+def test_corrections_see_no_unit(tmp_path, gain, tolerance):
+    # What a rounding makes of N4's histogram is more than a rounding.
+    ball = write_ball(tmp_path / "a.nii.gz", seed=1)
     voxels = read_nifti(ball).voxels + np.float32(1)
     stacks = []
-    for gain in (1, factor):
-        write_image(ball, gain * voxels)
+    for factor in (1, gain):
+        write_image(ball, factor * voxels)
         stacks.append(read_sources({"t1w": ball}, [BiasCorrection()]).stack[0])
-    assert_alike(stacks[1] / np.float32(factor), stacks[0])
+    np.testing.assert_allclose(stacks[1] / np.float32(gain), stacks[0], rtol=0, atol=tolerance * stacks[0].max())

@@ -13,6 +13,6 @@ def write_json(path: Path | str, content: dict[str, Any]) -> None:
 
 
 def write_text(path: Path | str, content: str) -> None:
-    """Write a text file."""
+    """Write a text file; of names that are not UTF-8, as names of files need not be, the bytes stand as `\\udcff`."""
     with whole_file(Path(path)) as partial:
-        partial.write_text(content, encoding="utf-8")
+        partial.write_text(content, encoding="utf-8", errors="backslashreplace")

@@ -126,7 +126,7 @@ def to_label(value: Any, key: str, entity: str) -> str:
     """`01` and `sub-01` alike as the BIDS entity `sub-01`."""
     text = as_text(value, key).removeprefix(f"{entity}-")
     if not re.fullmatch("[A-Za-z0-9]+", text):
-        raise InputError(f"`{key}` must be letters and digits, as BIDS labels are, got `{text}`")
+        raise InputError(f"`{key}` must be letters and digits, as BIDS labels are, got `{text:.60}`")
     if len(text) > _LONGEST_LABEL:
         raise InputError(
             f"`{key}` must have at most {_LONGEST_LABEL} letters and digits, since it is in the names of files,"

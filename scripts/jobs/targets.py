@@ -154,13 +154,21 @@ def _find(value: Any, named: NamedTargets, folder: Path) -> Path | SiteTarget | 
     if path.suffix == ".json":
         code = read_target_code(path)
         return {code.contrast: code}
-    if path.is_file() or path.name.endswith((".nii", ".nii.gz")):
+    if path.name.lower().endswith((".nii", ".nii.gz")) or _is_file(path):
         return path
     names = f"a name ({', '.join(named)})" if named else "a name (these weights come with none)"
     raise InputError(
-        f"target `{text}` must be {names}, a code file (.json) or an image (.nii, .nii.gz), or else `{_SITE_PREFIX}`"
-        f" with a site of the cohort, or `{_ANY_SITE}`"
+        f"target `{text[:200]}` must be {names}, a code file (.json) or an image (.nii, .nii.gz), or else"
+        f" `{_SITE_PREFIX}` with a site of the cohort, or `{_ANY_SITE}`"
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # What no file can be called.
+        return False
 
 
 def _contrast_of_target(value: Any, named: NamedTargets, folder: Path) -> str:

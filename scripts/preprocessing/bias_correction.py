@@ -65,11 +65,12 @@ class BiasCorrection:
 
     def _estimate(self, coarse: np.ndarray, spacing: np.ndarray) -> np.ndarray:
         """The field (X, Y, Z) float32 on the coarse voxels, up to a factor."""
-        mean = float(coarse.mean())
+        # N4 does not quite forget the unit of intensity.
+        relative = (coarse / coarse.mean(dtype=np.float64)).astype(np.float32)
         with using_itk() as itk:
             # ITK counts axes backwards.
-            image = itk.image_from_array(np.ascontiguousarray(np.maximum(coarse, _FLOOR * mean).T))
-            mask = itk.image_from_array(np.ascontiguousarray((coarse > mean).T.astype(np.uint8)))
+            image = itk.image_from_array(np.ascontiguousarray(np.maximum(relative, np.float32(_FLOOR)).T))
+            mask = itk.image_from_array(np.ascontiguousarray((relative > 1).T.astype(np.uint8)))
             for each in (image, mask):
                 each.SetSpacing(spacing.tolist())
             n4 = itk.N4BiasFieldCorrectionImageFilter[type(image), type(mask), type(image)].New(image)

@@ -75,9 +75,19 @@ def make_unreadable(path: Path) -> None:
     path.write_bytes(b"not an image")
 
 
+def make_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
+        (make_empty, "image file .*copies.* is empty"),
+        (cut_short, "image file .*copies.* is truncated"),
         (Path.unlink, "every image of the cohort is needed from every method, but .*copies.* does not exist"),
         (make_unreadable, "must be a readable NIfTI file"),
         (damage_shape, r"image shapes must match: .*copies.* has \(23, 22, 20\), its reference .* \(24, 22, 20\)"),

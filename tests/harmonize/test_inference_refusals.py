@@ -113,6 +113,18 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
         ),
         ({"target": "absent_T1w.nii.gz"}, "target absent_T1w.nii.gz: image file absent_T1w.nii.gz does not exist"),
         (
+            {"target": "constant.nii.gz", "target_contrast": "t1w"},
+            "target constant.nii.gz: image file constant.nii.gz must not be constant, it is 1 everywhere",
+        ),
+        ({"device": "gpu"}, "`device` must be cpu, cuda, cuda with the number of a GPU, such as cuda:0, or mps, got"),
+        ({"parts": 0}, "override key `parts` must be a whole number of at least 1, got 0"),
+        ({"carry_detail": 1.5}, "override key `carry_detail` must be true, false or a number from 0 to 1, got 1.5"),
+        (
+            {"target_contrast": "flair", "strict": "true"},
+            "`strict` allows no image whose name speaks of another contrast: target of `flair` is target_T1w.nii.gz,",
+        ),
+        ({"subject": "a" * 260}, "`subject` must have at most 60 letters and digits"),
+        (
             {"sources": {"pd": "t1w.nii.gz"}, "target": "pd.json"},
             "the target of none must be an image, got the code pd.json",
         ),
@@ -178,6 +190,19 @@ def test_what_haca3_cannot_do_is_refused_in_one_line(folder, capsys, monkeypatch
     monkeypatch.chdir(folder)
     given = {"sources": {"t1w": "t1w.nii.gz"}, "target": "target_T1w.nii.gz", "random_weights": "false", **changes}
     assert refused(capsys, Path("out"), "method_haca3.json", **given).startswith(words)
+
+
+def test_what_a_run_reads_is_never_what_it_writes(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    given = {"sources": {"t1w": "t1w.nii.gz"}, "target": "target_T1w.nii.gz", "subject": "a"}
+    output = harmonize(Path("out"), "method_none.json", **given)
+    (image,) = output.rglob("*_desc-harmonized_T1w.nii.gz")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    words = f"`output_dir` must not be where the run reads from, but {image} lies where results go, in {folder / 'out'}"
+    changes = [{"sources": {"t1w": str(image)}}, {"target": str(image)}, {"brain_mask": str(image)}]
+    for change in [*changes, {"sources": None, "subject": None, "bids_dir": "out"}]:
+        assert refused(capsys, Path("out"), "method_none.json", **{**given, **change}).startswith(words)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_encoding_takes_no_target(folder, capsys, monkeypatch):

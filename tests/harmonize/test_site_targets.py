@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from monai.transforms import Compose
@@ -103,12 +104,42 @@ def test_a_named_site_is_the_target_and_people_who_are_not_in_the_run_count_too(
 
 def test_what_cannot_be_read_is_left_out(images, out, tmp_path, caplog):
     jobs = cohort(images, "B")
-    jobs[3].sources["t1w"] = tmp_path / "absent.nii.gz"
+    path = jobs[3].sources["t1w"] = tmp_path / "absent.nii.gz"
     (job,) = site_targets(jobs, out).resolve(jobs[:1])
     assert isinstance(job.targets["t1w"], StoredCode)
     assert job.targets["t1w"].origin == "mean of 1 images of site B"
-    words = f"site B is judged without sub-b2: image file {tmp_path / 'absent.nii.gz'} does not exist"
+    words = f"site B is judged without sub-b2: target {path}: image file {path} does not exist"
     assert words in caplog.messages
+
+
+def test_an_image_of_a_site_that_is_damaged_is_left_out(images, out, tmp_path, caplog):
+    jobs = cohort(images, "B")
+    path = jobs[3].sources["t1w"] = tmp_path / "bad.nii"
+    nibabel.save(nibabel.load(images / "b2.nii.gz"), path)
+    content = bytearray(path.read_bytes())
+    # scl_slope and scl_inter
+    content[112:120] = np.array([1, np.inf], "<f4").tobytes()
+    path.write_bytes(content)
+    (job,) = site_targets(jobs, out).resolve(jobs[:1])
+    assert isinstance(job.targets["t1w"], TargetCode)
+    assert job.targets["t1w"].origin == "mean of 1 images of site B"
+    words = f"site B is judged without sub-b2: target {path}: `scl_slope` and `scl_inter` of image file {path} must be"
+    assert any(message.startswith(words) for message in caplog.messages)
+
+
+def test_an_image_of_a_site_at_which_anything_else_fails_is_left_out(images, out, caplog):
+    jobs = cohort(images, "B")
+    sites = site_targets(jobs, out)
+
+    def fail_on_one(data: dict[str, Any]) -> dict[str, Any]:
+        if data["image"].max() > 1000:
+            raise IndexError("out of bounds")
+        return ScaleByPercentiled(percentile=99.999)(data)
+
+    sites.preparation.transform = fail_on_one
+    (job,) = sites.resolve(jobs[:1])
+    assert isinstance(job.targets["t1w"], TargetCode)
+    assert "site B is judged without sub-b2: unexpected IndexError: out of bounds" in caplog.messages
 
 
 @pytest.mark.parametrize(
