@@ -121,7 +121,7 @@ def test_an_image_of_a_site_that_is_damaged_is_left_out(images, out, tmp_path, c
     content[112:120] = np.array([1, np.inf], "<f4").tobytes()
     path.write_bytes(content)
     (job,) = site_targets(jobs, out).resolve(jobs[:1])
-    assert isinstance(job.targets["t1w"], TargetCode)
+    assert isinstance(job.targets["t1w"], StoredCode)
     assert job.targets["t1w"].origin == "mean of 1 images of site B"
     words = f"site B is judged without sub-b2: target {path}: `scl_slope` and `scl_inter` of image file {path} must be"
     assert any(message.startswith(words) for message in caplog.messages)
@@ -138,7 +138,7 @@ def test_an_image_of_a_site_at_which_anything_else_fails_is_left_out(images, out
 
     sites.preparation.transform = fail_on_one
     (job,) = sites.resolve(jobs[:1])
-    assert isinstance(job.targets["t1w"], TargetCode)
+    assert isinstance(job.targets["t1w"], StoredCode)
     assert "site B is judged without sub-b2: unexpected IndexError: out of bounds" in caplog.messages
 
 
