@@ -77,7 +77,7 @@ def problem(files: tuple[str, ...], option: str, value: Any) -> tuple[bool, str]
 
 def test_the_pages_recommend_options():
     options = {(option, value) for _, option, value in recommended()}
-    assert {("carry_detail", "0.5"), ("precision", "bf16"), ("device", "cuda"), ("samples", "8")} <= options
+    assert {("carry_detail", "0.5"), ("precision", "bf16"), ("device", "cuda"), ("space", "mni")} <= options
     assert len(options) > 100
 
 

@@ -30,6 +30,8 @@ def shipped_network() -> tuple[Haca3, ModelWeights]:
     parser = ConfigParser()
     parser.read_config([str(BUNDLE / "configs" / name) for name in ("inference.json", "method_haca3.json")])
     parser["bundle_root"] = str(BUNDLE)
+    # That of HACA3 makes the exporter take the size of the example's batch for the only one.
+    parser["network_def#attention#_target_"] = "scripts.methods.haca3.attention.ForegroundAttention"
     weights = parser.get_parsed_content("weights")
     weights.load()
     return parser.get_parsed_content("network_def"), weights

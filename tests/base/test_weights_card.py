@@ -43,9 +43,9 @@ def test_weights_of_which_no_card_tells_are_loaded(file, card):
 
 @pytest.mark.parametrize("place", range(5))
 def test_any_flipped_bit_of_the_weights_that_ship_is_noticed(tmp_path, place):
-    for name in ("fusion.pt", "model.json"):
+    for name in ("haca3_fusion.pt", "model.json"):
         shutil.copy(MODELS / name, tmp_path)
-    path = tmp_path / "fusion.pt"
+    path = tmp_path / "haca3_fusion.pt"
     content = bytearray(path.read_bytes())
     content[len(content) * (2 * place + 1) // 10] ^= 4
     path.write_bytes(content)

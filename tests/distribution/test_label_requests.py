@@ -134,4 +134,4 @@ def test_what_cannot_be_answered_is_refused(visit, tmp_path):
     assert "`target` must be an image, a code file or a shipped name, since one image has no site; got auto" in refusal(
         t1w, target="auto"
     )
-    assert "must have been made by the weights of this run, random-0" in refusal(t1w, target="siemens_3t")
+    assert "target code siemens_3t: `theta` must be a list of 4 finite numbers" in refusal(t1w, target="siemens_3t")

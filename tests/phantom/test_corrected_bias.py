@@ -58,7 +58,7 @@ def test_sources_are_corrected(runs):
     assert abs(slope(values)) < 0.05
     (correction,) = sidecar["Method"]["corrections"]
     assert correction == {
-        "_target_": "scripts.preprocessing.bias_correction.BiasCorrection",
+        "_target_": "BiasCorrection",
         "voxel_mm": 2.0,
         "iterations": [20, 20],
         "control_points": 4,

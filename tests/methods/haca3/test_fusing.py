@@ -43,7 +43,7 @@ def test_network_works_slab_by_slab_as_on_the_whole(shape, slab):
     fused = NetworkFusion(golden_fusion(), slab=slab)(volumes, FIELD_OF_VIEW, "fp32")
     expected = on_the_whole_cube(volumes)
     assert fused.shape == shape
-    assert (fused - expected).abs().max() <= 1e-5
+    assert (fused - expected).abs().max() <= 2e-4
     assert expected.std() > 0.01
     assert torch.equal(volumes, before)
 

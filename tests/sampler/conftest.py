@@ -1,0 +1,5 @@
+"""A person of the phantom, to compare maps with."""
+
+from ..phantom.conftest import patient
+
+__all__ = ["patient"]
