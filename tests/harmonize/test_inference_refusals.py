@@ -118,7 +118,7 @@ def refused(capsys: pytest.CaptureFixture[str], output: Path, *overlays: str, **
         ),
         ({"device": "gpu"}, "`device` must be cpu, cuda, cuda with the number of a GPU, such as cuda:0, or mps, got"),
         ({"parts": 0}, "override key `parts` must be a whole number of at least 1, got 0"),
-        ({"carry_detail": 1.5}, "override key `carry_detail` must be true, false or a number from 0 to 1, got 1.5"),
+        ({"space": "mars"}, "override key `space` must be native, mni or both, got 'mars'"),
         (
             {"target_contrast": "flair", "strict": "true"},
             "`strict` allows no image whose name speaks of another contrast: target of `flair` is target_T1w.nii.gz,",

@@ -15,7 +15,7 @@ from scripts.images.bids import read_bids
 from scripts.jobs.from_bids import jobs_from_bids
 from scripts.jobs.from_file import jobs_from_file
 from scripts.jobs.jobs import Job
-from scripts.jobs.targets import TargetCode, read_named_targets, read_target_code
+from scripts.jobs.targets import StoredCode, read_named_targets, read_target_code
 
 TABLE = "subject,session,t1w,flair,target_t1w\n01,02,a_T1w.nii.gz,b_FLAIR.nii.gz,site:Oslo\n02,01,c.nii,,auto\n"
 LIST = [
@@ -114,12 +114,12 @@ def read_cohort_file(path: Path) -> None:
 
 
 def read_code(path: Path) -> None:
-    assert isinstance(read_target_code(path), TargetCode)
+    assert isinstance(read_target_code(path), StoredCode)
 
 
 def read_names(path: Path) -> None:
     codes = read_named_targets(path)
-    assert all(isinstance(code, TargetCode) for entry in codes.values() for code in entry.values())
+    assert all(isinstance(code, StoredCode) for entry in codes.values() for code in entry.values())
 
 
 def read_study(path: Path) -> None:
