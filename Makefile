@@ -40,7 +40,7 @@ $(SIMULATED): | $(INSTALLED)
 # The weights that ship, from nothing, on two CPU cores: about eight hours. Needs Colin27 (docs/training.md).
 weights: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/make_library.json
-	OMP_NUM_THREADS=1 $(BUNDLE_RUN) "['configs/train.json', 'configs/train_haca3plus.json']" --workers 1
+	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/train.json --workers 1
 	$(BUNDLE_RUN) configs/release_weights.json
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets
@@ -50,22 +50,23 @@ weights: $(INSTALLED)
 
 # HACA3's, which configs/method_haca3.json uses: about four hours. First brains alone, then heads among them.
 weights-haca3: TRAIN := OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc_per_node 2 -m monai.bundle run --precision bf16 --config_file
+weights-haca3: HACA3 := 'configs/train.json', 'configs/train_scans.json', 'configs/train_haca3.json'
 weights-haca3: NAME_TARGETS := "['configs/inference.json', 'configs/method_haca3.json', 'configs/name_targets.json']" \
 		--named_targets_maker\#file models/haca3_targets.json
 weights-haca3: $(INSTALLED)
-	$(TRAIN) "['configs/train.json', 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
+	$(TRAIN) "[$(HACA3), 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
 		--head_share 0 --epochs 6 --steps 300 --batch_size 12
-	$(TRAIN) "['configs/train.json', 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
+	$(TRAIN) "[$(HACA3), 'configs/train_artifact.json', 'configs/multi_gpu_train.json']" \
 		--artifact_weights output/training/artifact/artifact.pt --output_dir output/training/artifact_heads \
 		--epochs 2 --steps 250 --batch_size 12 --learning_rate 0.001
-	$(TRAIN) "['configs/train.json', 'configs/multi_gpu_train.json']" \
+	$(TRAIN) "[$(HACA3), 'configs/multi_gpu_train.json']" \
 		--artifact_weights output/training/artifact/artifact.pt \
 		--head_share 0 --epochs 15 --steps 320 --batch_size 4 --validate#steps 12
-	$(TRAIN) "['configs/train.json', 'configs/multi_gpu_train.json']" \
+	$(TRAIN) "[$(HACA3), 'configs/multi_gpu_train.json']" \
 		--artifact_weights output/training/artifact_heads/artifact.pt \
 		--initial_weights output/training/harmonizer/model.pt --output_dir output/training/harmonizer_heads \
 		--epochs 9 --steps 320 --batch_size 4 --validate#steps 12 --learning_rate 0.0008
-	$(BUNDLE_RUN) "['configs/train.json', 'configs/train_fusion.json']" \
+	$(BUNDLE_RUN) "[$(HACA3), 'configs/train_fusion.json']" \
 		--initial_weights output/training/harmonizer_heads/model.pt \
 		--precision bf16 --people 8 --patches 96 --epochs 5 --validate#steps 4
 	$(BUNDLE_RUN) configs/release_weights.json --trainings "{'haca3_artifact.pt': 'output/training/artifact_heads/artifact.pt', \

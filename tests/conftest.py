@@ -50,3 +50,9 @@ def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", sys.path.copy())
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     yield
+
+
+@pytest.fixture(autouse=True)
+def freed_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings tell the process to keep what is freed, which a process of thousands of tests cannot afford."""
+    monkeypatch.setattr("scripts.training.memory.keep_freed_memory", lambda: None)

@@ -13,7 +13,7 @@ from ..training.checkpoints import PROVENANCE_FILE
 
 MODEL_CARD = "model.json"
 # Options that say where something lies on the machine of a training.
-_FOLDERS = ("bundle_root", "output_dir", "library_dir")
+_FOLDERS = ("bundle_root", "output_dir", "dataset_dir")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_weights_get_the_name_that_is_asked_for_and_others_keep_their_entries(tr
 
 
 def test_the_card_names_no_folder(training, tmp_path):
-    config = {"library_dir": "/home/someone/library", "initial_weights": "/home/someone/first/model.pt", "seed": 2}
+    config = {"dataset_dir": "/home/someone/library", "initial_weights": "/home/someone/first/model.pt", "seed": 2}
     sha256 = file_sha256(training / "model.pt")
     write_json(training / "training.json", {"sha256": {"model.pt": sha256}, "config": config})
     release(training, tmp_path / "models").run()

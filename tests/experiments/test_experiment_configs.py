@@ -35,7 +35,7 @@ def test_networks_are_those_of_haca3_alone(path):
 def test_people_are_on_scanners_that_no_training_visits(path):
     experiment = parser(*HACA3, path.name, subjects=8).get_parsed_content("experiment")
     assert isinstance(experiment, Experiment)
-    training = parser("train.json").get_parsed_content("phantom_scans").draw()
+    training = parser("train.json", "train_scans.json", "train_haca3.json").get_parsed_content("phantom_scans").draw()
     cohort = experiment.people.draw()
     assert len(cohort.subjects) == 8 and not set(cohort.scanners) & set(training.scanners)
     assert not {plan.seed for plan in cohort.subjects} & {plan.seed for plan in training.subjects}

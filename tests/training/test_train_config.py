@@ -1,4 +1,4 @@
-"""The three stages by their configs, on images of a few hundred voxels and with networks of a few thousand weights."""
+"""HACA3's three stages by their configs, on images of a few hundred voxels and with networks of a few thousand weights."""
 
 import json
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from scripts.base.output_folder import describe
 from ..harmonize.tiny_subjects import BUNDLE, narrow_haca3, write_ball
 from .training_state import equal, state
 
+HACA3 = ("train.json", "train_scans.json", "train_haca3.json")
 TINY: dict[str, Any] = {
     "network_def#anatomy_base": 1,
     "network_def#decoder#base": 2,
@@ -51,7 +52,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(cohort: Path, output: Path, *overlays: str, **overrides: Any) -> Path:
-    files = [str(BUNDLE / "configs" / name) for name in ("train.json", *overlays)]
+    files = [str(BUNDLE / "configs" / name) for name in (*HACA3, *overlays)]
     given = {"bundle_root": str(BUNDLE), "cohort_file": str(cohort), "output_dir": str(output), **TINY, **overrides}
     if not overlays:
         given = {"artifact_weights": "", **given}
@@ -109,14 +110,14 @@ def built(configs: Sequence[str], id: str) -> Any:
 def test_phantoms_and_cohorts_are_prepared_as_at_inference():
     expected = describe(built(["inference.json"], "preprocessing"))
     for scans in ("phantom_scans", "validate#scans"):
-        assert describe(built(["train.json"], scans).preprocessing) == expected
-    config = ConfigParser.load_config_file(str(BUNDLE / "configs" / "train.json"))
+        assert describe(built(HACA3, scans).preprocessing) == expected
+    config = ConfigParser.load_config_file(str(BUNDLE / "configs" / "train_scans.json"))
     assert config["cohort_scans"]["preprocessing"] == "@preprocessing"
 
 
 def test_the_network_is_that_of_inference():
     trained, used = (
-        built(configs, "network_def") for configs in (("train.json",), ("inference.json", "method_haca3.json"))
+        built(configs, "network_def") for configs in (HACA3, ("inference.json", "method_haca3.json"))
     )
     assert {name: value.shape for name, value in trained.state_dict().items()} == {
         name: value.shape for name, value in used.state_dict().items()

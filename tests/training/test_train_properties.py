@@ -8,7 +8,8 @@ from monai.bundle import create_workflow
 
 from ..harmonize.tiny_subjects import BUNDLE
 
-STAGES = ([], ["train_artifact.json"], ["train_fusion.json"])
+HACA3 = ["train_scans.json", "train_haca3.json"]
+STAGES = ([], HACA3, [*HACA3, "train_artifact.json"], [*HACA3, "train_fusion.json"])
 
 
 @pytest.mark.parametrize("overlays", STAGES, ids=lambda overlays: "".join(overlays) or "train.json")

@@ -51,9 +51,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(library: Path, output: Path, **overrides: Any) -> Path:
-    files = [str(BUNDLE / "configs" / name) for name in ("train.json", "train_haca3plus.json")]
-    given = {"bundle_root": str(BUNDLE), "library_dir": str(library), "output_dir": str(output), **TINY, **overrides}
-    monai.bundle.run(config_file=files, **given)
+    given = {"bundle_root": str(BUNDLE), "dataset_dir": str(library), "output_dir": str(output), **TINY, **overrides}
+    monai.bundle.run(config_file=str(BUNDLE / "configs" / "train.json"), **given)
     return output
 
 

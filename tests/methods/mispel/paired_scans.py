@@ -52,7 +52,7 @@ def write_pairs(folder: Path, people: int = 3) -> Path:
 
 def train_mispel(cohort: Path, output: Path, *overlays: str, **overrides: Any) -> Path:
     """Run MISPEL's first step of training, or with an overlay its second; return `output`."""
-    names = ("train.json", "train_mispel.json", *overlays)
+    names = ("train.json", "train_scans.json", "train_mispel.json", *overlays)
     files = [str(BUNDLE / "configs" / name) for name in names]
     given = {"bundle_root": str(BUNDLE), "dataset_dir": str(cohort), "output_dir": str(output), **TINY, **overrides}
     monai.bundle.run(config_file=files, **given)
