@@ -1,4 +1,4 @@
-"""HACA3's three stages by their configs, on images of a few hundred voxels and with networks of a few thousand weights."""
+"""HACA3's three stages by their configs, on small images, with networks of a few thousand weights."""
 
 import json
 from collections.abc import Sequence
@@ -116,9 +116,7 @@ def test_phantoms_and_cohorts_are_prepared_as_at_inference():
 
 
 def test_the_network_is_that_of_inference():
-    trained, used = (
-        built(configs, "network_def") for configs in (HACA3, ("inference.json", "method_haca3.json"))
-    )
+    trained, used = (built(configs, "network_def") for configs in (HACA3, ("inference.json", "method_haca3.json")))
     assert {name: value.shape for name, value in trained.state_dict().items()} == {
         name: value.shape for name, value in used.state_dict().items()
     }

@@ -30,7 +30,10 @@ def train(harmonizer: Path, output: Path, **overrides: Any) -> Path:
         "device": "cpu",
         "inferer#workers": 1,
     }
-    files = [str(BUNDLE / "configs" / name) for name in ("train.json", "train_scans.json", "train_haca3.json", "train_fusion.json")]
+    files = [
+        str(BUNDLE / "configs" / name)
+        for name in ("train.json", "train_scans.json", "train_haca3.json", "train_fusion.json")
+    ]
     given = {"bundle_root": str(BUNDLE), "initial_weights": str(harmonizer), "output_dir": str(output), **tiny}
     monai.bundle.run(config_file=files, **{**given, **overrides})
     return output
