@@ -63,7 +63,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     },
     "experiments": {
         *("artifacts", "base", "evaluation", "harmonize", "images", "methods/base", "methods/classical"),
-        *("methods/haca3", "metrics", "training"),
+        *("methods/haca3", "metrics", "sampler", "training"),
     },
     "bench": {
         *("base", "distribution", "evaluation", "experiments", "harmonize", "images", "inferers", "methods/haca3"),
