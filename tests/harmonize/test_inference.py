@@ -205,7 +205,7 @@ def test_file_of_subjects_takes_images_codes_and_names_and_outlives_a_bad_row(im
             tmp_path / "out",
             cohort_file=str(table),
             random_weights=None,
-            **{"weights#paths": [str(weights)], "jobs#named_targets": str(names)},
+            **{"weights#paths": [str(weights)], "wanted_targets#named_targets": str(names)},
         )
     with pytest.raises(SystemExit, match="2"):
         sys.excepthook(caught.type, caught.value, caught.tb)
