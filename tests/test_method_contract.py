@@ -52,7 +52,7 @@ NARROW_DEFAULT: Mapping[str, Any] = {
 NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {
     "method_haca3": {
         "network_def#field_of_view": 96,
-        "network_def#anatomy_base": 1,
+        "network_def#encoders#anatomy#base": 1,
         "network_def#decoder#base": 2,
         "network_def#target_slices": 4,
         "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},

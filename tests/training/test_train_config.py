@@ -18,7 +18,7 @@ from .training_state import equal, state
 
 HACA3 = ("train.json", "train_scans.json", "train_haca3.json")
 TINY: dict[str, Any] = {
-    "network_def#anatomy_base": 1,
+    "network_def#encoders#anatomy#base": 1,
     "network_def#decoder#base": 2,
     "intensity_scale#percentile": 99.999,
     "background_removal#radius": 1,
@@ -116,9 +116,7 @@ def test_phantoms_and_cohorts_are_prepared_as_at_inference():
 
 
 def test_the_network_is_that_of_inference():
-    trained, used = (
-        built(configs, "network_def") for configs in (HACA3, ("inference.json", "method_haca3.json"))
-    )
+    trained, used = (built(configs, "network_def") for configs in (HACA3, ("inference.json", "method_haca3.json")))
     assert {name: value.shape for name, value in trained.state_dict().items()} == {
         name: value.shape for name, value in used.state_dict().items()
     }
