@@ -56,10 +56,11 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
 def check_overrides(run: CurrentRun) -> None:
     """Refuse the first override of `run` that changes nothing, or to what it must not be."""
     checker = OverrideChecker(run.files, run.workflow)
-    for file in run.files[1:]:
+    for number, file in enumerate(run.files[1:], start=2):
         for key, value in ConfigParser.load_config_file(file).items():
             if not key.startswith("_"):
-                checker.check(key, f"key `{key}` of {file}")
+                if not checker.uses(key) and not _is_used_before(key, number, run):
+                    checker.check(key, f"key `{key}` of {file}")
                 checker.meaning(key, value, f"key `{key}` of {file}")
     for key, value in run.overrides.items():
         checker.check(key, f"override key `{key}`")
@@ -67,6 +68,16 @@ def check_overrides(run: CurrentRun) -> None:
         if meaning is not value:
             # MONAI parses the config again, since nothing of it is in use yet.
             run.workflow.parser[key] = meaning
+
+
+def _is_used_before(key: str, number: int, run: CurrentRun) -> bool:
+    """Whether a key of the file of a `number` is used before the last file, which may replace what uses it."""
+    for count in range(number, len(run.files)):
+        merged = ConfigParser()
+        merged.read_config(run.files[:count])
+        if OverrideChecker(run.files[:count], run.workflow, merged).uses(key):
+            return True
+    return False
 
 
 def _print_message(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -87,9 +98,9 @@ def _print_message(kind: type[BaseException], error: BaseException, trace: Trace
 class OverrideChecker:
     """Knows which ids the config uses."""
 
-    def __init__(self, files: list[str], workflow: ConfigWorkflow) -> None:
+    def __init__(self, files: list[str], workflow: ConfigWorkflow, merged: ConfigParser | None = None) -> None:
         self.names = ", ".join(files)
-        self.merged = workflow.parser
+        self.merged = merged or workflow.parser
         # MONAI has replaced the `%` references in the merged config; the files still hold them.
         self.written = dict(_walk(ConfigParser.load_config_files(files)))
         self.defaults: dict[str, Any] = {}
@@ -102,13 +113,20 @@ class OverrideChecker:
         kinds = self.merged.get(KINDS) or {}
         self.kinds = {ReferenceResolver.normalize_id(name): kind for name, kind in kinds.items()}
 
-    def check(self, key: str, label: str) -> None:
-        """Raise an InputError that begins with `label` where `key` changes nothing."""
+    def uses(self, key: str) -> bool:
+        """Whether `key` changes something."""
         id = ReferenceResolver.normalize_id(key.removeprefix("+"))
         block, _, name = id.rpartition(_SEPARATOR)
         accepted = _arguments_of_target(self.merged.get(block))
-        if self._is_used(id) and (accepted is None or name in accepted):
+        return self._is_used(id) and (accepted is None or name in accepted)
+
+    def check(self, key: str, label: str) -> None:
+        """Raise an InputError that begins with `label` where `key` changes nothing."""
+        if self.uses(key):
             return
+        id = ReferenceResolver.normalize_id(key.removeprefix("+"))
+        block = id.rpartition(_SEPARATOR)[0]
+        accepted = _arguments_of_target(self.merged.get(block))
         known = [other for other in self.written if self._is_used(other)]
         known += [f"{block}{_SEPARATOR}{argument}" for argument in accepted or ()]
         nearest = max(known, key=lambda other: _likeness(id, other)).replace(_SEPARATOR, "#")

@@ -74,6 +74,7 @@ class Ablation(Experiment[AblationRow]):
     inference.
     """
 
+    network: Haca3
     inferer: TriPlanarInferer
     tone: ToneCalibration
     metrics: Mapping[str, ImageMetric]

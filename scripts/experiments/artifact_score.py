@@ -13,6 +13,7 @@ from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..harmonize.usual_scores import usual_scores
 from ..methods.base import Method
+from ..methods.haca3.network import Haca3
 from ..methods.haca3.triplets import ArtifactTripletd
 from ..metrics.ssim import windowed_ssim
 from ..training.samples import Sample
@@ -29,6 +30,7 @@ class ArtifactScore(Experiment[ScoreRow]):
     buffer of `slices`, those of `people`, must hold them all. An artifact is severe from the severity `severe` on.
     """
 
+    network: Haca3
     slices: SliceStream
     samples: int = 2000
     severe: float = 0.5

@@ -8,7 +8,7 @@ import torch
 
 from ..base.contrasts import CONTRASTS
 from ..base.markdown_table import format_mean, markdown_table
-from ..methods.haca3.artifact_validation import CleanAuc, ScoreMetric, SeverityCorrelation
+from ..training.score_validation import CleanAuc, ScoreMetric, SeverityCorrelation
 
 
 @dataclass(frozen=True)

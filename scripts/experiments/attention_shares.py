@@ -39,6 +39,7 @@ class AttentionShares(Experiment[ShareRow]):
     Intensities end at `upper`, as at inference.
     """
 
+    network: Haca3
     slices: SliceStream
     severities: Sequence[float] = (0.25, 0.5, 0.75, 1.0)
     seed: int = 1

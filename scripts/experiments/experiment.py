@@ -17,7 +17,6 @@ from ..base.weights import state_sha256
 from ..base.whole_file import remove_left_behind, whole_file
 from ..evaluation.measurements import write_rows
 from ..harmonize.model_weights import ModelWeights
-from ..methods.haca3.network import Haca3
 from ..training.phantom_scans import PhantomScans
 from ..training.samples import SampleStream
 from ..training.scans import Scan
@@ -30,7 +29,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Experiment(ABC, Generic[Row]):
-    """Measures `people` one after the other, by the networks that `weights` fills.
+    """Measures `people` one after the other, by what `weights` fills.
 
     In `output_dir`, `results.csv` has a row for each measurement and `table.md` what they come to. The rows of a person
     are kept there as soon as they are known, so that an interrupted run goes on; they hold for as long as the weights,
@@ -38,7 +37,6 @@ class Experiment(ABC, Generic[Row]):
     """
 
     people: PhantomScans
-    network: Haca3
     weights: ModelWeights
     output_dir: str
 

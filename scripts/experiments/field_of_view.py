@@ -1,8 +1,7 @@
-"""What is imputed where the field of view of a source ends: HACA3+ beside HACA3 (HACA3+, section 4.1 and Fig. 2)."""
+"""What is imputed where the field of view of a source ends (HACA3+, section 4.1 and Fig. 2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from typing import ClassVar
 
@@ -13,17 +12,14 @@ from ..base.arguments import check_whole
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..evaluation.work import ImageMetric
-from ..methods.haca3.attention import ScalarAttention
-from ..methods.haca3.network import Haca3
-from ..methods.haca3.triplanar import TriPlanarInferer
+from ..methods.base import Method
 from .cropping import beyond_field_of_view, middle_layers
 from .experiment import Experiment
 from .field_of_view_table import (
     BRAIN,
+    CROPPED,
     CROPPED_PART,
     FULL,
-    HACA3,
-    HACA3_PLUS,
     HARMONIZED,
     NONZERO,
     SIZE,
@@ -33,7 +29,7 @@ from .field_of_view_table import (
     FieldOfViewRow,
     field_of_view_markdown,
 )
-from .reduced_networks import alpha_of, with_attention
+from .harmonized_volume import harmonized_volume
 from .similarity import measure_inside
 
 SOURCES = ("t1w", "t2w", "flair")
@@ -55,24 +51,21 @@ class FieldOfView(Experiment[FieldOfViewRow]):
     """Harmonizes T1w, T2w and FLAIR of a person's first visit to T1w of the second, whose scan is the truth.
 
     Only the middle `layers` of the brain, axial ones, are looked at. One source per person loses `crop_share` of it at
-    the front or at one side. All of them lose `common_crop` at the back, where nothing is to be made up. HACA3 has the
-    same weights; `haca3_inferer` runs it, so that compiled networks of both are kept. Intensities end at `upper`, as at
-    inference.
+    the front or at one side. All of them lose `common_crop` at the back, where nothing is to be made up. Intensities
+    end at `upper`, as at inference, and what exceeds `foreground` shows something.
     """
 
-    inferer: TriPlanarInferer
-    haca3_inferer: TriPlanarInferer
+    method: Method
     metrics: Mapping[str, ImageMetric]
     layers: int = 24
     crop_share: float = 0.3
     common_crop: float = 0.05
     upper: float = 5.0
-    significance: float = 0.05
+    foreground: float = 1e-2
 
     name: ClassVar[str] = "field of view"
     row: ClassVar[type] = FieldOfViewRow
     contrasts: ClassVar[Sequence[str]] = SOURCES
-    table_settings: ClassVar[Sequence[str]] = ("significance",)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
@@ -81,43 +74,30 @@ class FieldOfView(Experiment[FieldOfViewRow]):
         for name in ("crop_share", "common_crop"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be between 0 and 1, got {getattr(self, name)}")
-        alpha_of(self.network)
-
-    @cached_property
-    def haca3(self) -> Haca3:
-        """The network with HACA3's attention, made once the weights are there."""
-        return with_attention(self.network, ScalarAttention(alpha_of(self.network)))
 
     def table(self, rows: Sequence[FieldOfViewRow]) -> str:
         """See `field_of_view_table.py`."""
-        return field_of_view_markdown(rows, self.significance)
+        return field_of_view_markdown(rows)
 
     @torch.inference_mode()
     def measure(self, number: int) -> list[FieldOfViewRow]:
-        """Harmonize a person three times, and compare."""
+        """Harmonize a person twice, and compare."""
         (visit, other), crop = self.visits(number), crop_of_person(number)
-        shown = visit.only(SOURCES)
-        target = other.volumes[TARGET].clamp(max=self.upper)
-        code = self.network.encode_target(target[None, None].to(self.network.default_target.device), CONTRASTS[TARGET])
+        shown, target = visit.only(SOURCES), other.volumes.clamp(max=self.upper)
         layers = middle_layers(visit.mask, self.layers)
-        brain, truth = visit.mask[..., layers], target[..., layers]
+        brain, truth = visit.mask[..., layers], target[TARGET][..., layers]
         sources = shown.volumes[..., layers].clamp(max=self.upper)
         lost = beyond_field_of_view(brain, crop.side, self.crop_share)
         cropped = sources * ~beyond_field_of_view(brain, "posterior", self.common_crop)
         cropped[CONTRASTS.index(crop.source)] *= ~lost
-
-        def harmonize(inferer: TriPlanarInferer, network: Haca3, volumes: Tensor) -> Tensor:
-            return inferer.harmonize(volumes, network, [code], shown.available)[0].image[0].cpu()
-
         images = {
             UNHARMONIZED: sources[TARGET],
-            FULL: harmonize(self.inferer, self.network, sources),
-            HACA3_PLUS: harmonize(self.inferer, self.network, cropped),
-            HACA3: harmonize(self.haca3_inferer, self.haca3, cropped),
+            FULL: harmonized_volume(self.method, sources, target, CONTRASTS[TARGET]),
+            CROPPED: harmonized_volume(self.method, cropped, target, CONTRASTS[TARGET]),
         }
-        seen = self.network.foreground(cropped).any(0)
+        seen = (cropped > self.foreground).any(0)
         regions = {CROPPED_PART: brain & seen & lost, BRAIN: brain & seen}
-        found = [*self._similarities(images, truth, regions), *_outside(images, brain, seen)]
+        found = [*self._similarities(images, truth, regions), *_outside(images[CROPPED], brain, seen)]
         about = (visit.about["subject"], visit.about["scanner"], other.about["scanner"], crop.source, crop.side)
         return [FieldOfViewRow(*about, *cells) for cells in found]
 
@@ -125,8 +105,7 @@ class FieldOfView(Experiment[FieldOfViewRow]):
         self, images: Mapping[str, Tensor], truth: Tensor, regions: Mapping[str, Tensor]
     ) -> list[tuple[str, str, str, str, float]]:
         """Method, region, reference, measure and value."""
-        compared = [(method, TRUTH, truth) for method in images]
-        compared += [(method, HARMONIZED, images[FULL]) for method in (HACA3_PLUS, HACA3)]
+        compared = [*((method, TRUTH, truth) for method in images), (CROPPED, HARMONIZED, images[FULL])]
         return [
             (method, name, reference, measure, value)
             for (name, region), (method, reference, wanted) in product(regions.items(), compared)
@@ -141,9 +120,9 @@ def crop_of_person(number: int) -> Crop:
     return Crop(source, sides[turn % 2])
 
 
-def _outside(images: Mapping[str, Tensor], brain: Tensor, seen: Tensor) -> list[tuple[str, str, str, str, float]]:
+def _outside(image: Tensor, brain: Tensor, seen: Tensor) -> list[tuple[str, str, str, str, float]]:
     """How much brain no source shows, and how many voxels that no source shows are not exactly 0."""
-    counts = [
-        (method, UNSEEN, "", NONZERO, float((images[method][~seen] != 0).sum())) for method in (HACA3_PLUS, HACA3)
+    return [
+        ("", UNSEEN, "", SIZE, float((brain & ~seen).sum())),
+        (CROPPED, UNSEEN, "", NONZERO, float((image[~seen] != 0).sum())),
     ]
-    return [("", UNSEEN, "", SIZE, float((brain & ~seen).sum())), *counts]

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..base.markdown_table import format_mean, markdown_table, mean_and_sd
-from ..metrics.statistics import bonferroni, paired_wilcoxon
 
-# Methods: what was acquired, HACA3+ before sources are cropped, both after.
-UNHARMONIZED, FULL, HACA3_PLUS, HACA3 = "unharmonized, full", "HACA3+, full", "HACA3+, cropped", "HACA3, cropped"
-METHODS = (UNHARMONIZED, FULL, HACA3_PLUS, HACA3)
+# What was acquired; what is made of full fields of view, and of cropped ones.
+UNHARMONIZED, FULL, CROPPED = "unharmonized, full", "harmonized, full", "harmonized, cropped"
+METHODS = (UNHARMONIZED, FULL, CROPPED)
 # Regions: of the brain, what the cropped source lost and another one shows, and all that some source shows; and outside
 # of what any source shows.
 CROPPED_PART, BRAIN, UNSEEN = "cropped part", "brain", "unseen"
@@ -20,7 +19,7 @@ SIZE, NONZERO = "brain voxels", "voxels not 0"
 
 @dataclass(frozen=True)
 class FieldOfViewRow:
-    """One number about one method's image of one person, whose source `cropped` lost a part at `side`."""
+    """One number about one image of one person, whose source `cropped` lost a part at `side`."""
 
     subject: str
     scanner: str
@@ -38,32 +37,24 @@ class FieldOfViewRow:
 Comparison = tuple[str, str, str]
 
 
-def field_of_view_markdown(rows: Sequence[FieldOfViewRow], significance: float) -> str:
+def field_of_view_markdown(rows: Sequence[FieldOfViewRow]) -> str:
     """All people, each kind of crop, and what becomes of voxels that no source shows."""
-    return "\n".join([_all_people(rows, significance), _kinds_of_crop(rows), _outside(rows)])
+    return "\n".join([_all_people(rows), _kinds_of_crop(rows), _outside(rows)])
 
 
-def _all_people(rows: Sequence[FieldOfViewRow], significance: float) -> str:
-    """The methods beside each other, with a paired test of HACA3+ against HACA3 in each line."""
-    comparisons = _comparisons(rows)
-    found = [{method: _values(rows, method, comparison) for method in METHODS} for comparison in comparisons]
-    pairs = [[(by[HACA3_PLUS][subject], by[HACA3][subject]) for subject in by[HACA3]] for by in found]
-    p_values = bonferroni([paired_wilcoxon(*zip(*pair, strict=True)) for pair in pairs])
-    lines = []
-    for (region, reference, measure), by, pair, p in zip(comparisons, found, pairs, p_values, strict=True):
-        cells = [format_mean(*mean_and_sd(by[method].values())) for method in METHODS]
-        gain = f"{mean_and_sd(ours - theirs for ours, theirs in pair)[0]:+.3f}"
-        lines.append(
-            [region, reference, measure.upper(), *cells, gain, f"{p:.2g}" + ("\\*" if p < significance else "")]
-        )
+def _all_people(rows: Sequence[FieldOfViewRow]) -> str:
+    """What was acquired and what is made of it beside each other."""
+    lines = [
+        [region, reference, measure.upper(), *(_cell(rows, method, (region, reference, measure)) for method in METHODS)]
+        for region, reference, measure in _comparisons(rows)
+    ]
     people = len({row.subject for row in rows})
     note = (
         f"Mean ± sd over {people} people. Cropped part: brain that the cropped source lost and another one shows.\n"
-        "Brain: all that some source shows. Truth: the scan of the target's scanner. Harmonized full: what HACA3+\n"
-        "makes of full fields of view. PSNR is in dB. Gain: HACA3+ less HACA3, cropped; p: paired Wilcoxon test,\n"
-        f"Bonferroni-corrected for all lines; \\* below {significance:g}.\n"
+        "Brain: all that some source shows. Truth: the scan of the target's scanner. Harmonized full: what is made of\n"
+        "full fields of view. PSNR is in dB.\n"
     )
-    return markdown_table(["region", "compared with", "measure ↑", *METHODS, "gain", "p"], lines) + "\n" + note
+    return markdown_table(["region", "compared with", "measure ↑", *METHODS], lines) + "\n" + note
 
 
 def _kinds_of_crop(rows: Sequence[FieldOfViewRow]) -> str:
@@ -74,12 +65,12 @@ def _kinds_of_crop(rows: Sequence[FieldOfViewRow]) -> str:
     for source, side in kinds:
         chosen = [row for row in rows if (row.cropped, _kind_of_side(row.side)) == (source, side)]
         cells = [
-            format_mean(*mean_and_sd(_values(chosen, method, (CROPPED_PART, TRUTH, measure)).values()))
+            _cell(chosen, method, (CROPPED_PART, TRUTH, measure))
             for measure in measures
-            for method in (HACA3_PLUS, HACA3)
+            for method in (UNHARMONIZED, CROPPED)
         ]
         lines.append([source, side, str(len({row.subject for row in chosen})), *cells])
-    heads = [f"{method.partition(',')[0]}: {name.upper()} ↑" for name in measures for method in (HACA3_PLUS, HACA3)]
+    heads = [f"{method}: {name.upper()} ↑" for name in measures for method in (UNHARMONIZED, CROPPED)]
     note = "The cropped part against the truth, by the source that is cropped and the side that it loses.\n"
     return markdown_table(["cropped source", "side", "n", *heads], lines) + "\n" + note
 
@@ -87,13 +78,12 @@ def _kinds_of_crop(rows: Sequence[FieldOfViewRow]) -> str:
 def _outside(rows: Sequence[FieldOfViewRow]) -> str:
     """A sentence."""
 
-    def of(measure: str, method: str) -> list[float]:
-        return [row.value for row in rows if (row.region, row.measure, row.method) == (UNSEEN, measure, method)]
+    def of(measure: str) -> list[float]:
+        return [row.value for row in rows if (row.region, row.measure) == (UNSEEN, measure)]
 
-    filled = [f"{method.partition(',')[0]} {sum(of(NONZERO, method)):.0f}" for method in (HACA3_PLUS, HACA3)]
     return (
-        f"Voxels that no source shows, {mean_and_sd(of(SIZE, ''))[0]:.0f} of a person's brain on average, and whose "
-        f"output is not exactly 0, over all people: {', '.join(filled)}.\n"
+        f"Voxels that no source shows, {mean_and_sd(of(SIZE))[0]:.0f} of a person's brain on average, and whose "
+        f"output is not exactly 0, over all people: {sum(of(NONZERO)):.0f}.\n"
     )
 
 
@@ -101,9 +91,12 @@ def _comparisons(rows: Iterable[FieldOfViewRow]) -> list[Comparison]:
     return list(dict.fromkeys((r.region, r.reference, r.measure) for r in rows if r.reference))
 
 
-def _values(rows: Iterable[FieldOfViewRow], method: str, comparison: Comparison) -> dict[str, float]:
-    """By subject."""
-    return {r.subject: r.value for r in rows if (r.method, r.region, r.reference, r.measure) == (method, *comparison)}
+def _cell(rows: Iterable[FieldOfViewRow], method: str, comparison: Comparison) -> str:
+    """Mean and deviation over people, empty where the method is not compared so."""
+    by_subject = {
+        r.subject: r.value for r in rows if (r.method, r.region, r.reference, r.measure) == (method, *comparison)
+    }
+    return format_mean(*mean_and_sd(by_subject.values())) if by_subject else ""
 
 
 def _kind_of_side(side: str) -> str:

@@ -18,7 +18,7 @@ from .cropping import middle_layers
 from .experiment import Experiment
 from .harmonized_volume import harmonized_volume
 from .imputation_table import (
-    HACA3_PLUS,
+    IMPUTED,
     MATCHED_REGRESSION,
     OTHER_SCANNER,
     REGRESSION,
@@ -84,7 +84,7 @@ class Imputation(Experiment[ImputationRow]):
             OTHER_SCANNER: second.volumes[_WANTED, ..., layers].clamp(max=self.upper),
             REGRESSION: self._regress(example, second, matched=False)[..., layers],
             MATCHED_REGRESSION: self._regress(example, second, matched=True)[..., layers],
-            HACA3_PLUS: self._harmonize(example, second.only(SOURCES).volumes[..., layers]),
+            IMPUTED: self._harmonize(example, second.only(SOURCES).volumes[..., layers]),
         }
         about = (first.about["subject"], second.about["scanner"], first.about["scanner"])
         return [

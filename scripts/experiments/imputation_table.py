@@ -7,8 +7,8 @@ from .method_comparison import NOTE, methods_markdown
 
 # What is acquired on the sources' scanner and withheld, and three ways to make it.
 OTHER_SCANNER, REGRESSION = "withheld scan", "regression"
-MATCHED_REGRESSION, HACA3_PLUS = "Nyul and regression", "HACA3+"
-METHODS = (OTHER_SCANNER, REGRESSION, MATCHED_REGRESSION, HACA3_PLUS)
+MATCHED_REGRESSION, IMPUTED = "Nyul and regression", "imputed"
+METHODS = (OTHER_SCANNER, REGRESSION, MATCHED_REGRESSION, IMPUTED)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ImputationRow:
 
 
 def imputation_markdown(rows: Sequence[ImputationRow], significance: float) -> str:
-    """A line for each method, with a paired test of HACA3+ against each other one."""
+    """A line for each method, with a paired test of the imputed images against each other one."""
     heads = {measure: f"{measure.upper()} ↑" for measure in dict.fromkeys(row.measure for row in rows)}
     found = {
         (method, head): {row.subject: row.value for row in rows if (row.method, row.measure) == (method, measure)}
@@ -33,5 +33,5 @@ def imputation_markdown(rows: Sequence[ImputationRow], significance: float) -> s
     }
     people = len({row.subject for row in rows})
     note = f"Mean ± sd over {people} people, inside the brain. Withheld scan: what the sources' own scanner acquired.\n"
-    table = methods_markdown(found, list(heads.values()), HACA3_PLUS, significance)
-    return table + "\n" + note + NOTE.format(reference=HACA3_PLUS, significance=significance)
+    table = methods_markdown(found, list(heads.values()), IMPUTED, significance)
+    return table + "\n" + note + NOTE.format(reference=IMPUTED, significance=significance)

@@ -259,6 +259,7 @@ def _about(plan: SlicePlan, levels: Levels) -> Batch:
     return {
         "available": available,
         "severity": torch.from_numpy(plan.artifacts.severity.reshape(batch, -1)).float() * available,
+        "artifact": torch.from_numpy(plan.artifacts.drawn.kind.reshape(batch, -1)),
         "source_percentiles": torch.from_numpy(levels.percentiles[SOURCE]).float() * available[..., None],
         "target_percentiles": torch.from_numpy(levels.percentiles[TARGET]).float(),
         "truth_in_target": torch.from_numpy(levels.peak[TRUTH] / levels.peak[TARGET]).float(),

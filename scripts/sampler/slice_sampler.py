@@ -32,7 +32,8 @@ class SliceSampler(IterableDataset[Batch]):
     A batch of B samples holds, with contrasts in the order t1w, t2w, pd, flair and slices of H x W voxels,
 
     - `source` (B, 4, H, W), the person on scanner A, divided by the volume's percentile, from 0 to `upper`,
-      background 0; `available` (B, 4), which contrasts there are; `severity` (B, 4) of an artifact, 0 to 1;
+      background 0; `available` (B, 4), which contrasts there are; `severity` (B, 4) of an artifact, 0 to 1, and
+      `artifact` (B, 4), its place in `artifacts.ARTIFACTS`, -1 for none;
     - `truth` (B, 4, H, W), the same slice by scanner B's protocol and resolution, without noise, field or artifact;
     - `tissue` (B, 6, H, W), shares of `person_maps.TISSUES`, and `foreground` (B, H, W);
     - `target_image` (B, 4, H, W), mostly of another person, on scanner B as acquired; `source_other`, the same of

@@ -50,6 +50,17 @@ def test_known_overrides_take_effect(config_file, capsys):
     assert "ran 2 4 5 {'x': 'y'} 1.0" in capsys.readouterr().out
 
 
+def test_what_a_file_brings_may_be_replaced_by_a_later_one(config_file, tmp_path, capsys):
+    middle = write(
+        tmp_path / "middle.json",
+        {"slope": 0.25, "loss": {"_target_": "torch.nn.LeakyReLU", "negative_slope": "@slope"}},
+    )
+    last = write(tmp_path / "last.json", {"loss": {"_target_": "torch.nn.SmoothL1Loss", "beta": 0.75}})
+    run([config_file, middle, last])
+    assert " 0.75" in capsys.readouterr().out
+    assert "key `slope` of" in refusal([config_file, last, write(tmp_path / "idle.json", {"slope": 1})])
+
+
 def test_new_entry_of_a_table_and_new_argument_of_a_target_are_fine(config_file, capsys):
     run(config_file, **{"methods#mean_std": "b", "loss#beta": 0.5})
     assert "{'none': 'a', 'mean_std': 'b'} 0.5" in capsys.readouterr().out

@@ -50,9 +50,7 @@ class Means(Experiment[MeanRow]):
 def means(folder: Path, seed: int = 1, gain: float = 1.0, **options: Any) -> Means:
     network = narrow_haca3_plus()
     weights = random_weights(network, seed)
-    return Means(
-        people=people(**options), network=network, weights=weights, output_dir=str(folder), measured=[], gain=gain
-    )
+    return Means(people=people(**options), weights=weights, output_dir=str(folder), measured=[], gain=gain)
 
 
 def results(folder: Path) -> list[dict[str, str]]:
@@ -138,7 +136,7 @@ def test_weights_are_known_by_what_they_are_and_not_by_their_file(tmp_path):
         save_weights(network.state_dict(), tmp_path / f"{number}.pt")
     for number, expected in ((1, [0, 1]), (2, [])):
         read = narrow_haca3_plus()
-        options = {"people": people(), "network": read, "output_dir": str(tmp_path / "out"), "measured": []}
+        options = {"people": people(), "output_dir": str(tmp_path / "out"), "measured": []}
         experiment = Means(**options, weights=ModelWeights([read], [tmp_path / f"{number}.pt"]))
         assert experiment.run() == "4 rows\n"
         assert experiment.measured == expected
@@ -160,7 +158,7 @@ def test_folder_of_something_else_is_refused(tmp_path):
 def test_missing_weights_leave_nothing_behind(tmp_path):
     network = narrow_haca3_plus()
     weights = ModelWeights([network], [tmp_path / "model.pt"])
-    options = {"people": people(), "network": network, "output_dir": str(tmp_path / "out"), "measured": []}
+    options = {"people": people(), "output_dir": str(tmp_path / "out"), "measured": []}
     with pytest.raises(InputError, match="model.pt does not exist"):
         Means(**options, weights=weights).run()
     assert not (tmp_path / "out").exists()

@@ -18,7 +18,13 @@ HERE = Path(__file__).parent
 
 def arguments(output: Path, method: str, *overlays: Path, **overrides: Any) -> dict[str, Any]:
     configs = BUNDLE / "configs"
-    files = [configs / "train.json", configs / "train_scans.json", HERE / "tiny_patches.json", HERE / f"tiny_{method}.json", *overlays]
+    files = [
+        configs / "train.json",
+        configs / "train_scans.json",
+        HERE / "tiny_patches.json",
+        HERE / f"tiny_{method}.json",
+        *overlays,
+    ]
     given = {"config_file": [str(file) for file in files], "bundle_root": str(BUNDLE), "output_dir": str(output)}
     return {**given, **overrides}
 

@@ -1,4 +1,4 @@
-"""HACA3's three stages by their configs, on images of a few hundred voxels and with networks of a few thousand weights."""
+"""HACA3's three stages by their configs, on small images, with networks of a few thousand weights."""
 
 import json
 from collections.abc import Sequence

@@ -4,10 +4,11 @@ import torch
 from ignite.engine import Engine
 from PIL import Image
 
-from scripts.methods.haca3.artifact_validation import CleanAuc, ScoreSlices, SeverityCorrelation
+from scripts.methods.haca3.artifact_validation import ScoreSlices
 from scripts.methods.haca3.harmonizer_stage import HarmonizeSlices
 from scripts.metrics.image import psnr
 from scripts.training.sample_grid import SampleGrid
+from scripts.training.score_validation import CleanAuc, SeverityCorrelation
 from scripts.training.validation import FixedBatches, ImageMetric, MeanLoss, slice_ssim
 
 from .tiny_stage import SIZE, tiny_batch, tiny_stage

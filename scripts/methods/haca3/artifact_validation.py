@@ -1,16 +1,11 @@
-"""How well scores of the artifact encoder tell how bad a slice is, on slices that it was not trained on."""
+"""Scores of the artifact encoder for slices that it was not trained on."""
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from ignite.engine import Engine
-from scipy.stats import mannwhitneyu, spearmanr
 from torch import nn
-
-from ...training.validation import OutputMetric
 
 
 class ScoreSlices:
@@ -28,48 +23,3 @@ class ScoreSlices:
                 self.encoder(batch[role].to(device)).norm(dim=1).cpu() for role in ("anchor", "negative")
             )
         return {**batch, "clean": clean, "degraded": degraded}
-
-
-class ScoreMetric(OutputMetric):
-    """A number that all scores of a validation have together."""
-
-    def reset(self) -> None:
-        """Forget the scores."""
-        self.clean: list[float] = []
-        self.degraded: list[float] = []
-        self.severity: list[float] = []
-        self.kind: list[str] = []
-
-    def update(self, output: Mapping[str, Any]) -> None:
-        """Take in a batch of `ScoreSlices`."""
-        self.clean += output["clean"].tolist()
-        self.degraded += output["degraded"].tolist()
-        self.severity += output["severity"].tolist()
-        self.kind += output["kind"]
-
-    @abstractmethod
-    def compute(self) -> float:
-        """The number."""
-
-
-class SeverityCorrelation(ScoreMetric):
-    """Spearman's correlation of severity and score within each kind of artifact, the mean over kinds; at most 1."""
-
-    def compute(self) -> float:
-        """The mean."""
-        degraded, severity, kind = (np.array(values) for values in (self.degraded, self.severity, self.kind))
-        each = [spearmanr(degraded[kind == one], severity[kind == one]).statistic for one in np.unique(kind)]
-        return float(np.mean(each))
-
-
-class CleanAuc(ScoreMetric):
-    """How likely a slice with an artifact of at least `severity` scores above a clean one (the area under the ROC)."""
-
-    def __init__(self, severity: float = 0.5) -> None:
-        self.least = severity
-        super().__init__()
-
-    def compute(self) -> float:
-        """The area."""
-        severe = np.array(self.degraded)[np.array(self.severity) >= self.least]
-        return float(mannwhitneyu(severe, self.clean).statistic / (len(severe) * len(self.clean)))

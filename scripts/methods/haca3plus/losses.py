@@ -23,18 +23,22 @@ def tissue_loss(logits: Tensor, shares: Tensor, weight: Tensor) -> Tensor:
     return weighted_mean(-(shares * logits.float().log_softmax(1)).sum(1, keepdim=True), weight)
 
 
-def severity_loss(clean: Tensor, degraded: Tensor, severity: Tensor, other_clean: Tensor, rest: float) -> Tensor:
-    """The triplet loss of eta (N, E) with the severity (N,) as its margin, and a rest at 0 for what is clean.
+def severity_loss(clean: Tensor, source: Tensor, severity: Tensor, rest: float, alike: float = 0.1) -> Tensor:
+    """The triplet loss of eta (N, E), with the severity m (N,) of the sources' artifacts as its margin.
 
-        mean(max(0, |a - p| - |a - n| + m) + ||n| - m|) + rest mean(|a| + |p|)
+        mean(| |n| - |a| - m |) + alike mean(|a - p|) + rest mean(|a|)
 
-    with anchor a and positive p clean, n degraded and the margin m its severity, which |eta|, the score, is to be.
+    The anchors a are slices without artifact. A source of m > 0 is a negative n, whose score |n| is to exceed that of
+    the anchor of its own volume by m, so that what a scanner does to all of its images does not count. A source of
+    m = 0 is a positive p of the anchor.
     """
-    if not len(clean):
-        return clean.sum()
-    near, far = _norm(clean - other_clean), _norm(clean - degraded)
-    triplet = (near - far + severity).relu() + (_norm(degraded) - severity).abs()
-    return (triplet + rest * (_norm(clean) + _norm(other_clean))).mean()
+    loss = clean.sum() * 0
+    degraded, score = severity > 0, _norm(clean)
+    if degraded.any():
+        loss = loss + (_norm(source) - score - severity)[degraded].abs().mean()
+    if not degraded.all():
+        loss = loss + alike * _norm(clean - source)[~degraded].mean()
+    return loss + (rest * score.mean() if len(score) else 0)
 
 
 def _norm(values: Tensor) -> Tensor:

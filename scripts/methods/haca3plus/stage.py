@@ -41,7 +41,7 @@ class PlusStage(nn.Module):
         restraint: float = 0.01,
         gate: float = 0.03,
         severity: float = 0.1,
-        rest: float = 0.5,
+        rest: float = 0.1,
     ) -> None:
         super().__init__()
         if not 1 <= targets <= network.contrasts:
@@ -119,16 +119,12 @@ class PlusStage(nn.Module):
         return codes.unflatten(0, size[:2]), seen, loss
 
     def _severity(self, batch: Mapping[str, Tensor], eta: Tensor, present: Tensor, percentiles: Tensor) -> Tensor:
-        """Of sources that are degraded, each beside a clean slice of its volume and of the next one."""
+        """Of all sources, each beside a clean slice of its volume."""
         network = self.network
-        severity = batch["severity"].flatten()[present]
         clean = batch["source_other"].flatten(0, 1).unsqueeze(1)[present]
         shown = network.foreground(clean).to(clean.dtype)
         anchor = network.artifact_encoder(clean, shown, percentiles[present, 5:6]).float()
-        degraded = severity > 0
-        return severity_loss(
-            anchor[degraded], eta[degraded], severity[degraded], anchor.roll(1, 0)[degraded], self.rest
-        )
+        return severity_loss(anchor, eta, batch["severity"].flatten()[present], self.rest)
 
     def _targets(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:
         """Codes (B targets, D) of the target images; their anatomy is looked at, not learned from."""

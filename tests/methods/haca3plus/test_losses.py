@@ -28,12 +28,18 @@ def test_tissue_loss_by_hand():
 
 
 def test_severity_loss_by_hand():
-    clean, other, degraded = torch.tensor([[0.3, 0.4]]), torch.tensor([[0.0, 0.0]]), torch.tensor([[0.6, 0.8]])
-    # |a - p| = .5, |a - n| = .5, |a| = .5, |n| = 1; with a severity of .7: .7 and .3; the rest is .5 + 0.
-    loss = severity_loss(clean, degraded, torch.tensor([0.7]), other, rest=2.0)
-    assert loss.item() == pytest.approx(0.7 + 0.3 + 2 * 0.5, abs=1e-3)
+    clean, source = torch.tensor([[0.3, 0.4], [0.0, 0.1]]), torch.tensor([[0.6, 0.8], [0.0, 0.4]])
+    # |a| = .5 and .1. The first source is degraded by .7: |1 - .5 - .7| = .2. The second is clean: |a - p| = .3.
+    loss = severity_loss(clean, source, torch.tensor([0.7, 0.0]), rest=2.0, alike=3.0)
+    assert loss.item() == pytest.approx(0.2 + 3 * 0.3 + 2 * 0.3, abs=1e-3)
+
+
+def test_severity_loss_where_all_or_none_is_degraded():
+    clean, source = torch.tensor([[0.3, 0.4]]), torch.tensor([[0.6, 0.8]])
+    assert severity_loss(clean, source, torch.tensor([0.7]), rest=0.0).item() == pytest.approx(0.2, abs=1e-3)
+    assert severity_loss(clean, source, torch.tensor([0.0]), rest=0.0).item() == pytest.approx(0.05, abs=1e-3)
 
 
 def test_severity_loss_of_nobody():
     nobody = torch.zeros(0, 2, requires_grad=True)
-    assert severity_loss(nobody, nobody, torch.zeros(0), nobody, rest=1.0).item() == 0
+    assert severity_loss(nobody, nobody, torch.zeros(0), rest=1.0).item() == 0
