@@ -34,7 +34,7 @@ class ScoreStage(nn.Module):
 
 
 class ScoreHeldOut:
-    """An evaluator's iteration: scores |eta| of clean slices, and of slices with an artifact of known kind and severity.
+    """An evaluator's iteration: scores |eta| of clean slices, and of slices with an artifact of known kind and degree.
 
     Its outcome has, of all sources with an artifact, `degraded`, and `clean`, of another slice of the same volume.
     """
