@@ -147,6 +147,28 @@ def test_a_folder_imports_none_but_those_below_it(folder):
     assert not wrong
 
 
+def private_imports(file: Path) -> list[str]:
+    """Names with one leading underscore that a file takes from another one, or in its path."""
+    return [
+        f"{file.name} imports {name}"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for name in (f"{node.module or ''}.{alias.name}" for alias in node.names)
+        if re.search(r"(^|\.)_(?!_)", name)
+    ]
+
+
+def test_private_imports_are_found(tmp_path):
+    file = tmp_path / "part.py"
+    lines = ["from __future__ import annotations", "from .a import _b, c", "from ._d import e", "from torch import _C"]
+    file.write_text("\n".join(lines))
+    assert private_imports(file) == ["part.py imports a._b", "part.py imports _d.e", "part.py imports torch._C"]
+
+
+def test_no_file_imports_what_is_private_to_another():
+    assert [found for file in modules() for found in private_imports(file)] == []
+
+
 @pytest.mark.parametrize("allowed", [MAY_IMPORT, graph()], ids=["allowed", "done"])
 def test_no_folders_import_each_other_in_a_ring(allowed):
     try:

@@ -30,6 +30,7 @@ from ..methods.haca3.attention import CodeAttention, ForegroundAttention
 from ..methods.haca3.fusing import NetworkFusion
 from ..methods.haca3.fusion_net import FusionNet
 from ..methods.haca3.network import Haca3
+from ..methods.haca3.published_network import published_network
 from ..methods.haca3.triplanar import TriPlanarInferer
 from ..preprocessing.background import RemoveBackgroundd
 from ..preprocessing.intensity_scale import ScaleByPercentiled
@@ -91,7 +92,7 @@ class Clock:
 
 def measure(way: str, subject: Path, results: Path, targets: int, planes: int) -> dict[str, Any]:
     """Harmonize from files to file; the naive way decodes `planes` planes and takes the others to last as long."""
-    network = Haca3(ForegroundAttention(CodeAttention())).eval()
+    network = published_network(ForegroundAttention(CodeAttention())).eval()
     fusion = FusionNet().eval()
     for module in (network, fusion):
         seed_weights(module, seed=0)

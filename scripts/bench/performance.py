@@ -29,7 +29,7 @@ from ..images.orientations import ORIENTATIONS
 from ..inferers.precision import PRECISIONS
 from ..methods.haca3.attention import CodeAttention, ForegroundAttention
 from ..methods.haca3.fusion_net import FusionNet
-from ..methods.haca3.network import Haca3
+from ..methods.haca3.published_network import published_network
 from ..phantom.cohort import draw_cohort
 from ..phantom.phantom import Phantom
 from ..phantom.scanner import load_ranges
@@ -86,7 +86,7 @@ def compare_ways(
         exact = np.load(results / "fp32.npz")
         for way in ways:
             key = "plane" if way == "naive" and planes < len(ORIENTATIONS) else "image"
-            table[way]["likeness"] = _likeness(np.load(results / f"{way}.npz")[key], exact[key])
+            table[way]["likeness"] = likeness_text(np.load(results / f"{way}.npz")[key], exact[key])
         for way in further:
             if way in ways:
                 with_second = run_way(way, subject, results, targets=2)
@@ -98,7 +98,7 @@ class Machine:
     """What this machine can do, and what the parts of the network ask of it."""
 
     def __init__(self) -> None:
-        network, fusion = Haca3(ForegroundAttention(CodeAttention())), FusionNet()
+        network, fusion = published_network(ForegroundAttention(CodeAttention())), FusionNet()
         slices = torch.rand(1, 1, network.field_of_view, network.field_of_view)
         anatomy, cube = slices.expand(-1, 3, -1, -1), torch.rand(1, 3, 32, *slices.shape[2:])
         # Of a slice: of one source, or of one target.
@@ -196,7 +196,7 @@ def _medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {**totals, "stages": stages, "calls": runs[0]["calls"]}
 
 
-def _likeness(image: np.ndarray, exact: np.ndarray) -> str:
+def likeness_text(image: np.ndarray, exact: np.ndarray) -> str:
     """How alike two volumes are where either is not 0."""
     if np.array_equal(image, exact):
         return "identical"

@@ -34,7 +34,7 @@ def page() -> str:
         " A misspelt or unused option is refused. Configs that are named as being over another one are given together:"
         " `--config_file \"['configs/inference.json', 'configs/method_nyul.json']\"`. `bundle_root` is the bundle's"
         " folder in every config.\n\n"
-        "Parts are built of classes. Override what is inside one by its path (`--network_def#target_slices 10`); the"
+        "Parts are built of classes. Override what is inside one by its path (`--inferer#code_slices 4`); the"
         " class's docstring says what its arguments mean.\n\n"
         "`python -m scripts.distribution.configuration` writes this page from the configs and"
         " `docs/configuration_words.json`."
@@ -52,7 +52,8 @@ def undescribed() -> Iterator[str]:
         if path.stem not in words["configs"]:
             yield path.stem
         for key, value in _read(path).items():
-            if _is_plain(value) and "#" not in key and not {key, f"{key}.{path.stem}"} & words["options"].keys():
+            known = {key, f"{key}.{path.stem}"} & words["options"].keys()
+            if _is_plain(value) and not _is_change(key) and not known:
                 yield f"{key}.{path.stem}"
 
 
@@ -62,7 +63,7 @@ def _section(name: str, sentence: str, words: dict[str, str]) -> str:
     options = [
         (f"`{key}`", text, _shorten(entries[key])) for key, text in told.items() if text and not _is_part(entries[key])
     ]
-    changes = [f"`{key}` = {_shorten(value)}" for key, value in entries.items() if "#" in key and _is_plain(value)]
+    changes = [f"`{key}` = {_shorten(value)}" for key, value in entries.items() if _is_change(key) and _is_plain(value)]
     parts = [f"`{key}` ({_class_name(value)})" for key, value in entries.items() if _is_part(value)]
     lines = [f"## {name}.json", sentence]
     if options:
@@ -76,6 +77,11 @@ def _section(name: str, sentence: str, words: dict[str, str]) -> str:
     if parts:
         lines.append(f"Parts: {', '.join(parts)}.")
     return "\n\n".join(lines)
+
+
+def _is_change(key: str) -> bool:
+    """Whether it is inside a part of the config below, or an addition to what that has."""
+    return "#" in key or key.startswith("+")
 
 
 def _is_plain(value: Any) -> bool:

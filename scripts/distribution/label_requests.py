@@ -28,8 +28,9 @@ from ..images.grid import GRID_AFFINE
 from ..images.resampling import IDENTITY, to_native_grid
 from ..images.siblings import siblings
 from ..inferers.harmonization import Harmonized
-from ..jobs.jobs import subject_job
-from ..jobs.targets import SiteTarget, read_named_targets
+from ..jobs.from_sources import OneSubject
+from ..jobs.targets import SiteTarget
+from ..jobs.wanted import WantedTargets
 from ..methods.base import Method
 
 
@@ -51,8 +52,8 @@ class ReadRequest:
         contrast = _contrast(request, "contrast") or self._contrast_of_name(image)
         goal = _contrast(request, "target_contrast") or contrast
         sources = self._sources(image, contrast, request.get("sources"))
-        named = read_named_targets(self.named_targets)
-        job = subject_job(sources, target=_chosen(request, "target"), target_contrast=goal, named=named)
+        wanted = WantedTargets(_chosen(request, "target"), target_contrast=goal, named_targets=self.named_targets)
+        job = OneSubject(sources).job(wanted)
         if isinstance(job.targets[goal], SiteTarget):
             raise InputError(
                 "`target` must be an image, a code file or a shipped name, since one image has no site;"

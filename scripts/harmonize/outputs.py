@@ -1,7 +1,6 @@
 """What a run leaves behind: a BIDS derivatives folder in which every output says where it comes from."""
 
 import json
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from ..base.whole_file import refuse_full_or_read_only, remove_left_behind
 from ..images.cut_off import tell_what_is_cut_off
 from ..images.head_or_brain import LARGEST_BRAIN_ML, shows_head
 from ..images.nifti import image_sha256, write_like, write_on_working_grid
-from ..images.resampling import IDENTITY, NativeResult, to_native_grid
+from ..images.resampling import IDENTITY, to_native_grid
 from ..images.sources import choose_reference
 from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import Job
@@ -29,10 +28,9 @@ from ..jobs.naming import BIDS_IGNORED, GRID_SPACE, OutputNames, sidecar_path
 from ..jobs.status_table import STATUS_LOCK, STATUS_TABLE
 from ..jobs.targets import write_target_code
 from ..registration.transform_file import write_transform
+from .findings import compare_heads, findings
 from .subjects import Subject
 from .targets import PreparedTarget
-
-logger = logging.getLogger(__name__)
 
 # By these an earlier output is recognised.
 MARKER = "dataset_description.json"
@@ -166,7 +164,10 @@ class Outputs:
         sidecar = {
             **record,
             SKULL_STRIPPED: not head,
-            FOUND: {**_found(subject, result, arrays, natives.get("image")), **self._compare_heads(subject, target)},
+            FOUND: {
+                **findings(subject, result, arrays, natives.get("image")),
+                **compare_heads(subject, target, self._with_head(subject)),
+            },
         }
         with refuse_full_or_read_only(volumes[-1].path):
             names = OutputNames(Path(str(self.folder)), subject.job, self.desc)
@@ -186,34 +187,9 @@ class Outputs:
         """Whether an image (X, Y, Z) on the working grid shows more than a brain."""
         return shows_head(volume, self.largest_brain_ml)
 
-    def _compare_heads(self, subject: Subject, target: PreparedTarget) -> dict[str, Any]:
-        """Say where one image shows the head and another the brain alone, which is allowed but seldom meant."""
-        heads = [c for c in subject.images if self.shows_head(subject.data["image"][CONTRASTS.index(c)])]
-        brains = [contrast for contrast in subject.images if contrast not in heads]
-        if not brains or not heads:
-            return self._compare_target(subject, target, bool(heads))
-        logger.warning(
-            "%s: %s show%s the head and %s the brain alone; the latter add nothing outside the brain",
-            subject.job.name,
-            ", ".join(heads),
-            "s" * (len(heads) == 1),
-            ", ".join(brains),
-        )
-        return {"sources_without_skull": brains}
-
-    def _compare_target(self, subject: Subject, target: PreparedTarget, heads: bool) -> dict[str, Any]:
-        """The same of the target and sources, whose codes differ then because of the head, not of the scanner."""
-        if target.code.head is None or target.code.head == heads:
-            return {}
-        shown = {True: "the head", False: "the brain alone"}
-        logger.warning(
-            "%s: the target of %s shows %s and the sources %s; choose a target that shows what they show",
-            subject.job.name,
-            target.contrast,
-            shown[target.code.head],
-            shown[heads],
-        )
-        return {"target_without_skull": heads}
+    def _with_head(self, subject: Subject) -> list[str]:
+        """The contrasts of the sources that show the head."""
+        return [c for c in subject.images if self.shows_head(subject.data["image"][CONTRASTS.index(c)])]
 
     def write_features(self, subject: Subject, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write the table of what the method saw in one subject's sources."""
@@ -270,23 +246,6 @@ def _arrays(result: Harmonized, reference: int) -> dict[str, np.ndarray]:
     if result.attention is not None:
         values |= dict(zip(CONTRASTS, result.attention, strict=True))
     return {what: value.float().numpy(force=True) for what, value in values.items()}
-
-
-def _found(
-    subject: Subject, result: Harmonized, arrays: Mapping[str, np.ndarray], native: NativeResult | None
-) -> dict[str, Any]:
-    """What a sidecar tells beside the record."""
-    found: dict[str, Any] = {"choices": list(subject.job.choices)} if subject.job.choices else {}
-    if subject.aligned.found:
-        found["registration"] = subject.aligned.found
-    if native is not None:
-        found["voxels_outside_network_box"] = int(native.outside.sum())
-        found["foreground_outside_network_box"] = native.foreground_outside
-    if result.visible is not None:
-        found["imputed_share"] = float(arrays["imputed"].sum() / result.visible.sum())
-    if result.features is not None:
-        found["sources"] = result.features.of_volumes()
-    return found
 
 
 def _has_record(path: Path, record: Mapping[str, Any]) -> bool:

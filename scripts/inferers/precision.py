@@ -20,6 +20,11 @@ def fast_precision(device: torch.device | str) -> str:
     return "bf16" if fast else "fp32"
 
 
+def autocast(dtype: torch.dtype, device: torch.device) -> torch.autocast:
+    """Computes in `dtype` where that is safe, as a context; single precision changes nothing."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
 class InPrecision(nn.Module):
     """Runs `module` in `dtype` between single-precision inputs and outputs.
 

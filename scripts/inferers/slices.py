@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..base.errors import InputError
 from ..images.orientations import ORIENTATIONS, plane_view
 from .harmonization import HarmonizationInferer, Harmonized
-from .precision import PRECISIONS
+from .precision import PRECISIONS, autocast
 
 
 class SliceInferer(HarmonizationInferer):
@@ -39,7 +39,7 @@ class SliceInferer(HarmonizationInferer):
         """One volume (1, X, Y, Z), 0 in the slices that are not `covered`."""
         dtype, output = PRECISIONS[self.precision], torch.zeros_like(volumes[0])
         slices, written = plane_view(volumes, self.orientation), plane_view(output, self.orientation)
-        with torch.autocast(volumes.device.type, dtype, enabled=dtype != torch.float32):
+        with autocast(dtype, volumes.device):
             for places in covered.split(self.batch_size):
                 written[places] = network(slices[:, places].transpose(0, 1), target)[:, 0].float()
         return output[None]

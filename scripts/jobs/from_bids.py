@@ -9,15 +9,19 @@ fewest entities in the name, the first name in the alphabet.
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from monai.utils import ensure_tuple
+
 from ..base.arguments import as_path, as_text
-from ..base.contrasts import CONTRASTS
+from ..base.contrasts import CONTRAST_OF_SUFFIX, CONTRASTS
 from ..base.errors import InputError
 from ..images.bids import BidsImage, read_bids, read_participants
 from .jobs import Job
-from .targets import TargetSpec
+from .wanted import WantedTargets
+from .ways import Way
 
 logger = logging.getLogger(__name__)
 
@@ -28,42 +32,57 @@ _OTHER_PARTS = ("phase", "real", "imag")
 _SITE_COLUMN = "site"
 
 
-def jobs_from_bids(
-    bids_dir: Any,
-    suffixes: Mapping[str, str | None],
-    runs: Sequence[int],
-    site_fields: Sequence[str],
-    targets: Mapping[str, TargetSpec],
-    scanner_fields: Sequence[str] = (),
-) -> list[Job]:
-    """Every visit that has a usable image, all with the same `targets`.
+@dataclass(frozen=True)
+class BidsFolder(Way):
+    """Every visit in the raw `bids_dir` that has a usable image; `runs` say which runs are preferred.
 
     A visit's site is what participants.tsv says under `site`, else the first of the sidecars' `site_fields` that there
     is; its scanner is the first of their `scanner_fields`. Suffixes whose contrast is None are not used.
     """
-    contrast_of = {kind: contrast for kind, contrast in suffixes.items() if contrast is not None}
-    if not contrast_of or not set(contrast_of.values()) <= set(CONTRASTS):
-        raise InputError(f"`suffixes` must give suffixes one of {list(CONTRASTS)}, got {dict(suffixes)}")
-    folder = as_path(as_text(bids_dir, "bids_dir"))
-    if not folder.is_dir():
-        raise InputError(f"`bids_dir` must be a BIDS folder, but {folder} is not a folder")
+
+    option = "bids_dir"
+
+    bids_dir: Any = None
+    suffixes: Mapping[str, str | None] = field(default_factory=lambda: dict(CONTRAST_OF_SUFFIX))
+    runs: int | Sequence[int] = (1,)
+    site_fields: str | Sequence[str] = ("InstitutionName",)
+    scanner_fields: str | Sequence[str] = ("StationName",)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a folder."""
+        return self.bids_dir is not None
+
+    def jobs(self, wanted: WantedTargets) -> list[Job]:
+        """A job for every visit, all with the same targets."""
+        targets = wanted.for_all()
+        contrast_of = {kind: contrast for kind, contrast in self.suffixes.items() if contrast is not None}
+        if not contrast_of or not set(contrast_of.values()) <= set(CONTRASTS):
+            raise InputError(f"`suffixes` must give suffixes one of {list(CONTRASTS)}, got {dict(self.suffixes)}")
+        folder = as_path(as_text(self.bids_dir, "bids_dir"))
+        if not folder.is_dir():
+            raise InputError(f"`bids_dir` must be a BIDS folder, but {folder} is not a folder")
+        sites, jobs = read_participants(folder, _SITE_COLUMN), []
+        for (subject, session), found in _visits(folder, contrast_of).items():
+            ranked = sorted(found, key=lambda image: _rank(image, [*contrast_of], ensure_tuple(self.runs)))
+            sources, choices = _choose(ranked, contrast_of)
+            site = sites.get(subject) or _first(ranked, ensure_tuple(self.site_fields))
+            scanner = _first(ranked, ensure_tuple(self.scanner_fields))
+            jobs.append(Job(subject, session, None, sources, dict(targets), site, choices, scanner))
+            for choice in choices:
+                logger.info("%s: %s", jobs[-1].name, choice)
+        return jobs
+
+
+def _visits(folder: Path, contrast_of: Mapping[str, str]) -> dict[tuple[str, str | None], list[BidsImage]]:
+    """The usable images of each subject and session."""
     images = read_bids(folder)
     visits: dict[tuple[str, str | None], list[BidsImage]] = {}
     for image in images:
         if _kind(image) in contrast_of:
             visits.setdefault((image.subject, image.session), []).append(image)
     _tell(folder, images, visits, contrast_of)
-    sites, kinds = read_participants(folder, _SITE_COLUMN), list(contrast_of)
-    jobs = []
-    for (subject, session), found in visits.items():
-        ranked = sorted(found, key=lambda image: _rank(image, kinds, runs))
-        sources, choices = _choose(ranked, contrast_of)
-        site = sites.get(subject) or _first(ranked, site_fields)
-        scanner = _first(ranked, scanner_fields)
-        jobs.append(Job(subject, session, None, sources, dict(targets), site, choices, scanner))
-        for choice in choices:
-            logger.info("%s: %s", jobs[-1].name, choice)
-    return jobs
+    return visits
 
 
 def _kind(image: BidsImage) -> str:

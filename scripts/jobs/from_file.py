@@ -14,6 +14,7 @@ keys, or with `sources` and `targets` as objects by contrast; as in a MONAI data
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,60 +23,64 @@ from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.json_files import read_json
 from .jobs import Job, source_paths, to_label
-from .targets import NamedTargets, TargetSpec, resolve_target, resolve_targets
+from .targets import TargetSpec
+from .wanted import WantedTargets
+from .ways import Way
 
 _TARGETS = {contrast: f"target_{contrast}" for contrast in CONTRASTS}
 _WHO, _MORE = ("subject", "session"), ("site", "scanner", "brain_mask")
 COLUMNS = (*_WHO, *CONTRASTS, *_TARGETS.values(), *_MORE)
 
 
-def jobs_from_file(
-    path: Any,
-    target: Any = None,
-    targets: Any = None,
-    target_contrast: Any = None,
-    *,
-    named: NamedTargets,
-    with_targets: bool = True,
-) -> list[Job]:
-    """One job for every row; the target arguments are what a row has where it names no target of that contrast.
-
-    A row must have a target, if jobs are to be `with_targets`.
+@dataclass(frozen=True)
+class SubjectsFile(Way):
+    """Every row of `cohort_file`; targets that the user names are those of rows without one of that contrast.
 
     Only mistakes of the file itself are refused: an image that is missing must not stop the other subjects.
     """
-    file = as_path(as_text(path, "cohort_file"))
-    given = (target, targets, target_contrast)
-    defaults = {} if given == (None, None, None) else resolve_targets(*given, named)
-    jobs: list[Job] = []
-    places: dict[str, str] = {}
-    for place, row in _rows(file):
-        try:
-            job = _job(row, file.parent, defaults, named)
-            if with_targets and not job.targets:
-                keys = ", ".join(_TARGETS.values())
-                raise InputError(f"every subject needs a target, under {keys} or as a `target` for all")
-            if job.name in places:
-                raise InputError(f"a subject must have one row for each `session`, {job.name} is at {places[job.name]}")
-        except InputError as error:
-            raise InputError(f"cohort_file {file}, {place}: {error}") from error
-        places[job.name] = place
-        jobs.append(job)
-    if not jobs:
-        raise InputError(f"cohort_file {file} must have at least one subject, it has none")
-    return jobs
+
+    option = "cohort_file"
+
+    cohort_file: Any = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a file."""
+        return self.cohort_file is not None
+
+    def jobs(self, wanted: WantedTargets) -> list[Job]:
+        """One job for every row, which must have a target where targets are taken."""
+        file = as_path(as_text(self.cohort_file, "cohort_file"))
+        # A contrast without a target is a slip, also where every row has a target.
+        defaults = wanted.if_given() if wanted.target_contrast is None else wanted.for_all()
+        jobs: list[Job] = []
+        places: dict[str, str] = {}
+        for place, row in _rows(file):
+            try:
+                job = _job(row, file.parent, defaults, wanted)
+                if wanted.taken and not job.targets:
+                    keys = ", ".join(_TARGETS.values())
+                    raise InputError(f"every subject needs a target, under {keys} or as a `target` for all")
+                if job.name in places:
+                    raise InputError(
+                        f"a subject must have one row for each `session`, {job.name} is at {places[job.name]}"
+                    )
+            except InputError as error:
+                raise InputError(f"cohort_file {file}, {place}: {error}") from error
+            places[job.name] = place
+            jobs.append(job)
+        if not jobs:
+            raise InputError(f"cohort_file {file} must have at least one subject, it has none")
+        return jobs
 
 
-def _job(row: Mapping[str, Any], folder: Path, defaults: Mapping[str, TargetSpec], named: NamedTargets) -> Job:
+def _job(row: Mapping[str, Any], folder: Path, defaults: Mapping[str, TargetSpec], wanted: WantedTargets) -> Job:
     blocks = _blocks(row)
     if row.get("subject") is None:
         raise InputError("every row needs a `subject`")
     if not blocks["sources"]:
         raise InputError(f"every subject needs a source, a file under {', '.join(CONTRASTS)}")
-    targets = dict(defaults)
-    if blocks["targets"]:
-        chosen = by_contrast(blocks["targets"], "targets")
-        targets |= {contrast: resolve_target(value, contrast, named, folder) for contrast, value in chosen.items()}
+    targets = {**defaults, **wanted.of_one(blocks["targets"], folder)}
     session, site, scanner, brain_mask = (row.get(key) for key in ("session", "site", "scanner", "brain_mask"))
     return Job(
         subject=to_label(row["subject"], "subject", "sub"),

@@ -35,16 +35,18 @@ def template_coordinates(parameters: SubjectParameters) -> torch.Tensor:
 
 
 def tissue_shares(
-    parameters: SubjectParameters, levels: torch.Tensor, regions: torch.Tensor
+    parameters: SubjectParameters, levels: torch.Tensor, regions: torch.Tensor, folding_share: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the white-matter share of the solid part and the fluid share, both (X, Y, Z) in [0, 1]."""
+    """Return the white-matter share of the solid part and the fluid share, both (X, Y, Z) in [0, 1].
+
+    Boundaries are moved at random by `folding_share` of what makes one person of a template of many.
+    """
     model = anatomy_model()
     white_mm, fluid_mm, surface_mm, ventricle_mm, grade = levels[:5]
     generator = seeded(parameters.seed, 3)
     # The template's folds are everybody's; moving its boundaries by a smooth field makes them one person's.
-    folding, sulci = (
-        model["folding_mm"] * smooth_field(GRID_SHAPE, model["folding_spacing_mm"], generator) for _ in range(2)
-    )
+    size = folding_share * model["folding_mm"]
+    folding, sulci = (size * smooth_field(GRID_SHAPE, model["folding_spacing_mm"], generator) for _ in range(2))
     ribbon = torch.exp(-((white_mm / model["ribbon_mm"]) ** 2))
     white = torch.sigmoid((white_mm + ribbon * folding + parameters.thinning_mm) / model["edge_mm"])
     graded = torch.isin(regions, torch.tensor(_GRADED, dtype=regions.dtype))

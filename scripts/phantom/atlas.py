@@ -17,8 +17,8 @@ from ..base.regions import REGIONS
 from ..images.grid import GRID_AFFINE, GRID_SHAPE
 from ..images.mni152 import Template, load_template
 
-# Beyond the nine regions of the truth, structures whose signal differs.
-PALLIDUM, OTHER_FLUID = len(REGIONS) + 1, len(REGIONS) + 2
+# Beyond the nine regions of the truth, a structure whose signal differs.
+PALLIDUM = len(REGIONS) + 1
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from .atlas import load_atlas
 from .deformation import identity, sample
 from .fields import seeded, smooth_field
 from .head import render_head
+from .inserts import insert, vessel_share
 from .lesions import render_lesions
 from .model import anatomy_model
 from .parameters import SubjectParameters, draw_subject
@@ -41,26 +42,11 @@ class Subject:
     warp: np.ndarray
 
 
-def _vessels(seed: int) -> torch.Tensor:
-    """Random tubes around the curves on which two smooth fields both vanish."""
-    model, generator = anatomy_model(), seeded(seed, 30)
-    spacing = model["vessel_spacing_mm"]
-    first, second = (smooth_field(GRID_SHAPE, spacing, generator) for _ in range(2))
-    distance = spacing * (first.square() + second.square()).sqrt()
-    return torch.sigmoid((model["vessel_radius_mm"] - distance) / model["vessel_edge_mm"])
-
-
 def _moving(seed: int, brisk: torch.Tensor) -> torch.Tensor:
     """Share of the fluid that flows: patchy, and only where CSF is brisk."""
     model = anatomy_model()
     field = smooth_field(GRID_SHAPE, model["flow_spacing_mm"], seeded(seed, 32))
     return brisk * torch.sigmoid(model["flow_gain"] * field + model["flow_offset"])
-
-
-def _insert(solid: Relaxation, fluid: torch.Tensor, kind: str, share: torch.Tensor) -> tuple[Relaxation, torch.Tensor]:
-    """Put `share` of the tissue `kind` into each voxel, displacing fluid and solid alike."""
-    left = fluid * (1 - share)
-    return solid.blend(kind, share / (1 - left).clamp(min=1e-3)), left
 
 
 def render_subject(parameters: SubjectParameters) -> Subject:
@@ -76,11 +62,11 @@ def render_subject(parameters: SubjectParameters) -> Subject:
 
     solid = render_relaxation(seed, white, regions, -levels[0]).blend("lesion", lesions / (1 - fluid).clamp(min=1e-3))
     texture = torch.sigmoid(2 * smooth_field(GRID_SHAPE, model["plexus_spacing_mm"], seeded(seed, 31)))
-    solid, fluid = _insert(solid, fluid, "choroid_plexus", plexus * texture)
+    solid, fluid = insert(solid, fluid, "choroid_plexus", plexus * texture)
     sulcal = fluid * (ventricle_mm < -model["sulcal_margin_mm"])
     midline = falx * sulcal * (surface_mm > model["dura_depth_mm"])
-    solid, fluid = _insert(solid, fluid, "dura", midline * model["dura_share"])
-    solid, fluid = _insert(solid, fluid, "vessel", sulcal * _vessels(seed))
+    solid, fluid = insert(solid, fluid, "dura", midline * model["dura_share"])
+    solid, fluid = insert(solid, fluid, "vessel", sulcal * vessel_share(seed))
     if parameters.head:
         solid, fluid = render_head(parameters, coordinates, surface_mm, solid, fluid)
     return Subject(

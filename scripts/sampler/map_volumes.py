@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..base.contrasts import CONTRASTS
-from . import effects as effects
+from . import effects
 from .map_file import read_volume_maps
 from .map_library import MapLibrary
 from .resolution import Resolution

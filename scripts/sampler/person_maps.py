@@ -16,15 +16,15 @@ from scipy.ndimage import binary_closing, binary_fill_holes
 from ..base.errors import InputError
 from ..base.regions import REGIONS
 from ..images.grid import GRID_SHAPE
-from ..phantom.anatomy import _GRADED
+from ..phantom.anatomy import tissue_shares
 from ..phantom.atlas import PALLIDUM, load_atlas
 from ..phantom.deformation import STRIDE, coarse, draw_velocity, identity, integrate, sample
 from ..phantom.fields import seeded, smooth_field
 from ..phantom.head import render_head
+from ..phantom.inserts import insert, vessel_share
 from ..phantom.lesions import render_lesions
 from ..phantom.model import anatomy_model, pattern_model
 from ..phantom.parameters import SubjectParameters
-from ..phantom.subject import _insert, _vessels
 from ..phantom.tissue import Relaxation, render_relaxation
 from .colin27 import build_colin27, find_colin27, sample_fine
 
@@ -114,7 +114,7 @@ def render_maps(parameters: SubjectParameters, anatomy: Anatomy) -> PersonMaps:
     places = _places(parameters, anatomy)
     levels, regions = anatomy.at(places)
     surface_mm, ventricle_mm, plexus, falx = levels[2], levels[3], levels[5], levels[7]
-    white, fluid = _shares(parameters, anatomy, levels, regions)
+    white, fluid = tissue_shares(parameters, levels, regions, anatomy.folding)
     lesions = render_lesions(parameters, white, fluid, ventricle_mm)
     solid = render_relaxation(seed, white, regions, -levels[0])
     if parameters.lesion_load > 0:
@@ -128,10 +128,10 @@ def render_maps(parameters: SubjectParameters, anatomy: Anatomy) -> PersonMaps:
     inserts = (
         ("choroid_plexus", plexus * texture),
         ("dura", midline * model["dura_share"]),
-        ("vessel", sulcal * _vessels(seed)),
+        ("vessel", sulcal * vessel_share(seed)),
     )
     for kind, share in inserts:
-        solid, fluid = _insert(solid, fluid, kind, share)
+        solid, fluid = insert(solid, fluid, kind, share)
         kept = kept * (1 - share)
     if parameters.head:
         before = fluid
@@ -143,24 +143,6 @@ def render_maps(parameters: SubjectParameters, anatomy: Anatomy) -> PersonMaps:
     solid_parts = [grey * ~deep, white_left, grey * deep, lesion_left]
     foreground = _head_mask(solid, fluid) if parameters.head else _brain_mask(seed, surface_mm)
     return _finish(solid, [fluid] + [part * kept for part in solid_parts], foreground)
-
-
-def _shares(
-    parameters: SubjectParameters, anatomy: Anatomy, levels: torch.Tensor, regions: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """White-matter share of the solid part and fluid share, as `anatomy.tissue_shares` has them."""
-    model = anatomy_model()
-    white_mm, fluid_mm, surface_mm, ventricle_mm, grade = levels[:5]
-    generator = seeded(parameters.seed, 3)
-    size = anatomy.folding * model["folding_mm"]
-    folding, sulci = (size * smooth_field(GRID_SHAPE, model["folding_spacing_mm"], generator) for _ in range(2))
-    ribbon = torch.exp(-((white_mm / model["ribbon_mm"]) ** 2))
-    white = torch.sigmoid((white_mm + ribbon * folding + parameters.thinning_mm) / model["edge_mm"])
-    graded = torch.isin(regions, torch.tensor(_GRADED, dtype=regions.dtype))
-    white = torch.where(graded, grade, white)
-    cortex = (ventricle_mm < -model["ribbon_mm"]) & ~graded
-    fluid = torch.sigmoid((fluid_mm + (sulci + parameters.sulcus_mm) * cortex) / model["edge_mm"])
-    return white, torch.maximum(fluid, torch.sigmoid(-(surface_mm + 0.5) / model["edge_mm"]))
 
 
 def _places(parameters: SubjectParameters, anatomy: Anatomy) -> torch.Tensor:

@@ -17,8 +17,6 @@ from .map_library import MapLibrary
 from .scanner_law import ScannerLaw
 from .scanner_table import ScannerTable
 
-VIEWS = ("here", "other", "there")
-
 # Of a slice across an axis of the grid, the axes of its rows and columns, and whether rows run against the grid: as
 # slices of whole volumes are shown to networks.
 LAYOUT: dict[int, tuple[int, int, bool]] = {0: (2, 1, True), 1: (2, 0, True), 2: (1, 0, False)}

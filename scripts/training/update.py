@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
-from ..inferers.precision import PRECISIONS
+from ..inferers.precision import PRECISIONS, autocast
 from .moving_average import MovingAverage
 from .player import Player, check_players
 
@@ -84,7 +84,7 @@ class GameUpdate:
         self, engine: SupervisedTrainer, player: str, batch: Mapping[str, Any], iteration: int
     ) -> dict[str, float]:
         """Add the gradients of a player's losses to those that it has."""
-        with torch.autocast(engine.state.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        with autocast(self.dtype, engine.state.device):
             losses = self.losses(engine.network, batch, iteration, player)
         values = {name: float(loss.detach()) for name, loss in losses.items()}
         refuse_not_finite(values, batch, iteration)

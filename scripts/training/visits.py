@@ -9,8 +9,11 @@ from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.json_files import read_sidecar
 from ..jobs.choose import choose_jobs
+from ..jobs.from_cohort import TravelingPeople
+from ..jobs.from_file import SubjectsFile
 from ..jobs.jobs import Job
 from ..jobs.selection import select_jobs
+from ..jobs.wanted import WantedTargets
 
 UNKNOWN = "unknown"
 
@@ -41,9 +44,8 @@ def cohort_visits(
     if (cohort_dir is None) == (cohort_file is None):
         got = "neither" if cohort_dir is None else "both"
         raise InputError(f"exactly one of `cohort_dir` and `cohort_file` must be given, got {got}")
-    jobs = choose_jobs(
-        cohort_dir=cohort_dir, cohort_file=cohort_file, contrasts=contrasts, runs=runs, with_targets=False
-    )
+    ways = [TravelingPeople(cohort_dir, contrasts, runs), SubjectsFile(cohort_file)]
+    jobs = choose_jobs(ways, WantedTargets(taken=False))
     return [_visit(job) for job in select_jobs(jobs, participant_label)]
 
 

@@ -15,7 +15,7 @@ from scripts.base.errors import InputError
 from scripts.base.weights import load_weights, read_checkpoint, save_weights, seed_weights
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention
 from scripts.methods.haca3.fusion_net import FusionNet
-from scripts.methods.haca3.network import Haca3
+from scripts.methods.haca3.published_network import published_network
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_same_seed_gives_the_same_weights_and_leaves_other_randomness_alone():
 @torch.inference_mode()
 def test_seeded_weights_make_images_with_contrast(seed):
     options = {"field_of_view": 96, "anatomy_base": 4, "decoder_base": 4}
-    network = Haca3(ForegroundAttention(CodeAttention()), **options).eval()
+    network = published_network(ForegroundAttention(CodeAttention()), **options).eval()
     seed_weights(network, seed)
     x, y = torch.meshgrid(torch.linspace(-1, 1, 96), torch.linspace(-1, 1, 96), indexing="ij")
     source = (x.square() + y.square() < 0.8) * (1 + (6 * x).sin() * (5 * y).cos() / 2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scripts.bench import performance
-from scripts.bench.performance import BEGIN, END, Machine, _likeness, tables
+from scripts.bench.performance import BEGIN, END, Machine, likeness_text, tables
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def test_table_compares_with_the_naive_way(machine, monkeypatch):
 
 def test_likeness_is_the_psnr_to_the_99th_percentile():
     exact = np.ones(1000)
-    assert _likeness(exact, exact) == "identical"
-    assert _likeness(exact + 0.01, exact) == "40.0 dB, 100.0% of voxels differ by > 0.001"
+    assert likeness_text(exact, exact) == "identical"
+    assert likeness_text(exact + 0.01, exact) == "40.0 dB, 100.0% of voxels differ by > 0.001"
 
 
 def test_a_section_takes_the_place_of_its_predecessor_alone(tmp_path, monkeypatch):

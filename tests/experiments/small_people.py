@@ -12,6 +12,8 @@ from scripts.base.contrasts import CONTRASTS
 from scripts.harmonize.model_weights import ModelWeights
 from scripts.layers.unet import UNet
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, SourceAttention
+from scripts.methods.haca3.contrast_encoder import ContrastEncoder
+from scripts.methods.haca3.encoders import Encoders
 from scripts.methods.haca3.network import Haca3
 from scripts.phantom.scanner import Scanner
 from scripts.training.phantom_scans import PhantomScans
@@ -72,9 +74,9 @@ def slices(scans: PhantomScans, **options: Any) -> SliceStream:
 
 def narrow_haca3_plus(attention: SourceAttention | None = None) -> Haca3:
     """Narrow, for slices of 96 pixels, whose artifact score is their roughness."""
-    parts = {"artifact_encoder": Roughness(), "decoder": UNet(5 + 2, 1, 1), "soft_anatomy": True}
-    widths = {"field_of_view": 96, "anatomy_base": 1, "target_slices": 4}
-    return Haca3(attention or ForegroundAttention(CodeAttention()), **parts, **widths).eval()
+    encoders = Encoders(UNet(1, Encoders.classes, 1), ContrastEncoder(96), Roughness())
+    parts = (attention or ForegroundAttention(CodeAttention()), encoders, UNet(5 + 2, 1, 1))
+    return Haca3(*parts, field_of_view=96, soft_anatomy=True, target_slices=4).eval()
 
 
 def random_weights(network: Haca3, seed: int = 1) -> ModelWeights:

@@ -25,7 +25,8 @@ from scripts.images.bids_cohort import output_path, read_cohort
 from scripts.images.grid import GRID_AFFINE
 from scripts.images.volumes import read_volume, write_volume
 from scripts.inferers.harmonization import VolumeInferer
-from scripts.jobs.jobs import jobs_from_cohort
+from scripts.jobs.from_cohort import TravelingPeople
+from scripts.jobs.wanted import WantedTargets
 from scripts.methods.classical.mean_std import MeanStdMatching
 from scripts.methods.classical.method import ClassicalMethod
 from scripts.methods.classical.none import NoHarmonization
@@ -63,7 +64,7 @@ def harmonizer(cohort: Path, output: str = "harmonized", **changes: Any) -> Harm
     transform = changes.pop("preprocessing", Compose([]))
     network, inferer = changes.pop("network", MeanStdMatching()), changes.pop("inferer", VolumeInferer())
     method = ClassicalMethod("mean_std", network, inferer)
-    subjects = SubjectDataset(jobs_from_cohort(str(cohort), **chosen), transform)
+    subjects = SubjectDataset(TravelingPeople(str(cohort), **chosen).jobs(WantedTargets()), transform)
     parts: dict[str, Any] = {
         "device": "cpu",
         "val_data_loader": DataLoader(subjects, batch_size=1, collate_fn=first),

@@ -9,12 +9,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from scripts.base.text_files import write_json
 from scripts.base.weights import save_weights, seed_weights
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.jobs.naming import GRID_SPACE
 
-from .tiny_subjects import AFFINE, CENTER, SHAPE, harmonize, narrow_network, write_ball, write_image
+from .tiny_subjects import AFFINE, SHAPE, harmonize, narrow_network, write_ball
 
 # Axes in another order, one of them reversed, and voxels of 1.5 x 1.5 x 1.2 mm.
 OBLIQUE = np.array([[0, 0, 1.2, -16], [-1.5, 0, 0, 10], [0, 1.5, 0, -8], [0, 0, 0, 1]])
@@ -205,7 +204,7 @@ def test_file_of_subjects_takes_images_codes_and_names_and_outlives_a_bad_row(im
             tmp_path / "out",
             cohort_file=str(table),
             random_weights=None,
-            **{"weights#paths": [str(weights)], "jobs#named_targets": str(names)},
+            **{"weights#paths": [str(weights)], "wanted_targets#named_targets": str(names)},
         )
     with pytest.raises(SystemExit, match="2"):
         sys.excepthook(caught.type, caught.value, caught.tb)
@@ -264,56 +263,3 @@ def test_reference_decides_the_grid(images, tmp_path):
         reference="flair",
     )
     np.testing.assert_allclose(nibabel.load(next(output.rglob("*_T1w.nii.gz"))).affine, OBLIQUE, atol=1e-6)
-
-
-def write_head(path: Path) -> Path:
-    """A larger ball; it has 0.9 ml, the others have 0.27 ml."""
-    places = np.indices(SHAPE) + AFFINE[:3, 3, None, None, None] - CENTER[:, None, None, None]
-    return write_image(path, np.where(np.linalg.norm(places, axis=0) < 6, 100 + np.arange(SHAPE[2]), 0))
-
-
-def test_a_head_beside_a_brain_is_said(images, tmp_path, capfd):
-    sources = {"t1w": str(images["t1w"]), "flair": str(write_head(tmp_path / "head_FLAIR.nii.gz"))}
-    given = {"target": str(images["target_t1w"]), "target_contrast": "t1w", "subject": "01"}
-    found = []
-    for largest in (0.5, 5.0):
-        output = harmonize(
-            tmp_path / str(largest),
-            "method_none.json",
-            sources=sources,
-            **given,
-            **{"outputs#largest_brain_ml": largest},
-        )
-        (sidecar,) = output.rglob("*_T1w.json")
-        found.append(json.loads(sidecar.read_text())["Found"].get("sources_without_skull"))
-    assert found == [["t1w"], None]
-    words = "sub-01_ses-02: flair shows the head and t1w the brain alone; the latter add nothing outside the brain"
-    assert "".join(capfd.readouterr()).count(words) == 1
-
-
-def test_a_target_that_shows_the_head_is_said_where_sources_do_not(images, tmp_path, capfd):
-    head, code = write_head(tmp_path / "head_T1w.nii.gz"), tmp_path / "unknown.json"
-    numbers = {"theta": [0.1] * 4, "eta": [0, 0], "percentiles": [1.0] * 11}
-    write_json(code, {"contrast": "t1w", "method": "haca3plus", **numbers})
-    found = {}
-    for source, target in ((images["t1w"], head), (head, images["target_t1w"]), (head, head), (head, code)):
-        output = harmonize(
-            tmp_path / f"{source.stem}_{target.stem}",
-            sources={"t1w": str(source)},
-            target=str(target),
-            subject="01",
-            **{"outputs#largest_brain_ml": 0.5},
-        )
-        (sidecar,) = output.rglob("*_T1w.json")
-        said = json.loads(sidecar.read_text())["Found"].get("target_without_skull")
-        found[source == head, target.name] = said
-    assert found == {
-        (False, "head_T1w.nii.gz"): False,
-        (True, images["target_t1w"].name): True,
-        (True, "head_T1w.nii.gz"): None,
-        (True, "unknown.json"): None,
-    }
-    log = "".join(capfd.readouterr())
-    end = "choose a target that shows what they show"
-    assert log.count(f"the target of t1w shows the head and the sources the brain alone; {end}") == 1
-    assert log.count(f"the target of t1w shows the brain alone and the sources the head; {end}") == 1

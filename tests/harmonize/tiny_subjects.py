@@ -25,7 +25,6 @@ SIZES: dict[str, Any] = {
     "condition": 8,
     **{f"{part}_widths": [4, 6] for part in ("anatomy", "decoder", "identity", "artifact")},
 }
-HACA3_SIZES = {"anatomy_base": 1, "target_slices": 4}
 _QUICK: dict[str, Any] = {
     # The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds.
     "scaling#percentile": 99.999,
@@ -36,8 +35,9 @@ _QUICK: dict[str, Any] = {
 }
 NARROW: dict[str, Any] = {**{f"network_def#{name}": value for name, value in SIZES.items()}, **_QUICK}
 NARROW_HACA3: dict[str, Any] = {
-    **{f"network_def#{name}": value for name, value in HACA3_SIZES.items()},
+    "network_def#encoders#anatomy#base": 1,
     "network_def#decoder#base": 2,
+    "network_def#target_slices": 4,
     "fusion": {"_target_": "scripts.methods.haca3.fusing.MedianFusion"},
     "weights#networks": ["@network_def"],
     **_QUICK,
@@ -57,7 +57,7 @@ def narrow_network() -> HarmonizationNet:
 
 def narrow_haca3() -> Haca3:
     """That of configs/method_haca3.json as `NARROW_HACA3` makes it; how it attends to sources adds no weights."""
-    return own_haca3_plus(**HACA3_SIZES)
+    return own_haca3_plus(anatomy_base=1, target_slices=4)
 
 
 def write_ball(path: Path, seed: int, gain: float = 100.0, affine: np.ndarray = AFFINE) -> Path:

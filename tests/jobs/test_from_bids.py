@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.jobs.from_bids import jobs_from_bids
+from scripts.jobs.from_bids import BidsFolder
 from scripts.jobs.jobs import Job
+from scripts.jobs.wanted import WantedTargets
 
 SUFFIXES: dict[str, str | None] = {"T1w": "t1w", "T2w": "t2w", "FLAIR": "flair", "inplaneT2": "t2w", "ce_T1w": None}
 TARGETS = {"t1w": Path("site_T1w.nii.gz")}
@@ -22,9 +23,9 @@ def touch(folder: Path, *names: str) -> None:
         path.touch()
 
 
-def read(folder: Path, **changes: Any) -> list[Job]:
-    given: dict[str, Any] = {"suffixes": SUFFIXES, "runs": (1,), "site_fields": ("InstitutionName", "Manufacturer")}
-    return jobs_from_bids(str(folder), targets=TARGETS, **(given | changes))
+def read(bids_dir: Any, **changes: Any) -> list[Job]:
+    given: dict[str, Any] = {"suffixes": SUFFIXES, "site_fields": ("InstitutionName", "Manufacturer")}
+    return BidsFolder(bids_dir, **(given | changes)).jobs(WantedTargets("site_T1w.nii.gz"))
 
 
 def sources(job: Job) -> dict[str, str]:
@@ -121,9 +122,8 @@ def test_a_site_comes_from_participants_or_else_from_a_sidecar(tmp_path):
 )
 def test_a_folder_without_usable_images_and_wrong_arguments_are_refused(tmp_path, changes, words):
     touch(tmp_path, "sub-01_ce-gad_T1w", "sub-02_ce-gad_T1w", "sub-02_MESE")
-    given: dict[str, Any] = {"bids_dir": tmp_path, "suffixes": SUFFIXES, "runs": (1,), "site_fields": (), "targets": {}}
     with pytest.raises(InputError) as caught:
-        jobs_from_bids(**(given | changes))
+        read(**({"bids_dir": tmp_path} | changes))
     assert str(caught.value).startswith(words.format(tmp_path))
 
 

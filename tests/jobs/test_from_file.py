@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.jobs.from_file import jobs_from_file
+from scripts.base.text_files import write_json
+from scripts.jobs.from_file import SubjectsFile
 from scripts.jobs.jobs import Job
 from scripts.jobs.targets import SiteTarget, StoredCode, write_target_code
+from scripts.jobs.wanted import WantedTargets
 
-NAMED = {
-    "clean": {"t1w": StoredCode("t1w", {"theta": [0.0]}), "pd": StoredCode("pd", {"theta": [1.0]})},
-}
-CLEAN = NAMED["clean"]["t1w"]
+CLEAN = StoredCode("t1w", {"theta": [0.0]}, name="clean")
+CLEAN_PD = StoredCode("pd", {"theta": [1.0]}, name="clean")
 
 
 def write(folder: Path, content: Any, name: str = "") -> Path:
@@ -26,7 +26,9 @@ def write(folder: Path, content: Any, name: str = "") -> Path:
 
 
 def read(path: Path, **defaults: Any) -> list[Job]:
-    return jobs_from_file(str(path), **defaults, named=NAMED)
+    named = path.parent / "named.json"
+    write_json(named, {"clean": {code.contrast: code.to_json() for code in (CLEAN, CLEAN_PD)}})
+    return SubjectsFile(str(path)).jobs(WantedTargets(**defaults, named_targets=named))
 
 
 def refusal(path: Path, **defaults: Any) -> str:
@@ -84,7 +86,7 @@ def test_a_rows_target_stands_before_the_default_of_its_contrast(tmp_path):
     # Defaults are from the command line, so their paths begin where the user is.
     assert list(first.targets.items()) == [("t1w", CLEAN), ("flair", Path("f.nii"))]
     assert second.targets == {"t1w": tmp_path / "own.nii", "flair": Path("f.nii")}
-    assert read(write(tmp_path, table), target="clean", target_contrast="pd")[0].targets == {"pd": NAMED["clean"]["pd"]}
+    assert read(write(tmp_path, table), target="clean", target_contrast="pd")[0].targets == {"pd": CLEAN_PD}
 
 
 def test_a_code_file_is_found_beside_the_table(tmp_path):
@@ -105,7 +107,7 @@ def test_json_may_be_flat_nested_or_a_data_list(tmp_path, key):
     expected = {"t1w": tmp_path / "a.nii", "flair": tmp_path / "f.nii"}
     assert (first.name, first.sources, first.targets) == ("sub-01_ses-02", expected, {"t1w": CLEAN})
     assert (second.name, second.sources) == ("sub-02", {"pd": tmp_path / "p.nii"})
-    assert second.targets == {"pd": NAMED["clean"]["pd"]}
+    assert second.targets == {"pd": CLEAN_PD}
 
 
 @pytest.mark.parametrize(
@@ -185,4 +187,4 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     assert "must be a readable UTF-8 file: [Errno 2] No such file" in refusal(tmp_path / "absent.csv")
     assert "must be a readable JSON file: Expecting" in refusal(write(tmp_path, "[{]", "a.json"))
     with pytest.raises(InputError, match="`cohort_file` must be text, got 12; put what you wrote in quotes"):
-        jobs_from_file(12, named=NAMED)
+        SubjectsFile(12).jobs(WantedTargets())

@@ -12,10 +12,11 @@ import pytest
 
 from scripts.base.errors import InputError
 from scripts.images.bids import read_bids
-from scripts.jobs.from_bids import jobs_from_bids
-from scripts.jobs.from_file import jobs_from_file
+from scripts.jobs.from_bids import BidsFolder
+from scripts.jobs.from_file import SubjectsFile
 from scripts.jobs.jobs import Job
 from scripts.jobs.targets import StoredCode, read_named_targets, read_target_code
+from scripts.jobs.wanted import WantedTargets
 
 TABLE = "subject,session,t1w,flair,target_t1w\n01,02,a_T1w.nii.gz,b_FLAIR.nii.gz,site:Oslo\n02,01,c.nii,,auto\n"
 LIST = [
@@ -108,7 +109,7 @@ def replaced(text: str, rng: np.random.Generator) -> bytes:
 
 
 def read_cohort_file(path: Path) -> None:
-    jobs = jobs_from_file(path, named={})
+    jobs = SubjectsFile(path).jobs(WantedTargets(named_targets=path.parent / "none"))
     assert jobs and all(isinstance(job, Job) and job.sources and job.targets for job in jobs)
     assert len({job.name for job in jobs}) == len(jobs)
 
@@ -126,7 +127,8 @@ def read_study(path: Path) -> None:
     (image,) = read_bids(path.parents[2])
     assert image.sidecar is None or isinstance(image.sidecar, dict)
     fields = ("InstitutionName", "StationName")
-    (job,) = jobs_from_bids(str(path.parents[2]), {"T1w": "t1w", "ce_T1w": "t1w"}, (1,), fields, {}, fields)
+    study = BidsFolder(str(path.parents[2]), {"T1w": "t1w", "ce_T1w": "t1w"}, 1, fields, fields)
+    (job,) = study.jobs(WantedTargets(taken=False))
     for text in (job.site, job.scanner):
         # It is written to files and tables later.
         assert text is None or text.encode()

@@ -5,10 +5,15 @@ import pytest
 
 from scripts.base.errors import InputError
 from scripts.base.text_files import write_json
-from scripts.jobs.choose import choose_jobs
+from scripts.jobs.from_bids import BidsFolder
+from scripts.jobs.from_cohort import TravelingPeople
+from scripts.jobs.from_file import SubjectsFile
+from scripts.jobs.from_sources import OneSubject
 from scripts.jobs.jobs import Job
 from scripts.jobs.middle_ground import to_middle_ground
 from scripts.jobs.targets import MiddleGround
+from scripts.jobs.wanted import WantedTargets
+from scripts.jobs.ways import Way
 
 FIELDS = ["StationName"]
 
@@ -23,21 +28,21 @@ def bids(tmp_path: Path) -> Path:
     return tmp_path / "bids"
 
 
-def scanners(jobs: list[Job]) -> list[dict]:
+def scanners(way: Way) -> list[dict]:
+    jobs = way.jobs(WantedTargets(taken=False))
     return [job.targets for job in to_middle_ground(jobs, ["t1w"], FIELDS)]
 
 
 def test_every_way_to_name_jobs_can_name_scanners(bids):
     expected = [{"t1w": MiddleGround("scanner-ses-01")}, {"t1w": MiddleGround("scanner-ses-02")}]
-    assert scanners(choose_jobs(bids_dir=str(bids), with_targets=False)) == expected
-    assert scanners(choose_jobs(cohort_dir=str(bids), contrasts="t1w", with_targets=False)) == expected
+    assert scanners(BidsFolder(str(bids))) == expected
+    assert scanners(TravelingPeople(str(bids), contrasts="t1w")) == expected
     image = str(bids / "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz")
-    assert scanners(choose_jobs(sources={"t1w": image}, with_targets=False)) == expected[:1]
-    named = choose_jobs(sources={"t1w": image}, scanner="mine", with_targets=False)
-    assert scanners(named) == [{"t1w": MiddleGround("mine")}]
+    assert scanners(OneSubject({"t1w": image})) == expected[:1]
+    assert scanners(OneSubject({"t1w": image}, scanner="mine")) == [{"t1w": MiddleGround("mine")}]
     table = bids.parent / "study.csv"
     table.write_text(f"subject,scanner,t1w\n01,A 1,{image}\n02,,{image}\n03,,elsewhere.nii.gz\n")
-    rows = scanners(choose_jobs(cohort_file=str(table), with_targets=False))
+    rows = scanners(SubjectsFile(str(table)))
     assert rows == [{"t1w": MiddleGround(name)} for name in ("A 1", "scanner-ses-01", None)]
 
 
@@ -45,8 +50,8 @@ def test_inherited_sidecars_name_scanners_too(bids):
     for path in bids.rglob("*_T1w.json"):
         path.unlink()
     write_json(bids / "T1w.json", {"DeviceSerialNumber": 7})
-    jobs = choose_jobs(bids_dir=str(bids), scanner_fields=["StationName", "DeviceSerialNumber"], with_targets=False)
-    assert scanners(jobs) == [{"t1w": MiddleGround("7")}, {"t1w": MiddleGround("7")}]
+    study = BidsFolder(str(bids), scanner_fields=["StationName", "DeviceSerialNumber"])
+    assert scanners(study) == [{"t1w": MiddleGround("7")}, {"t1w": MiddleGround("7")}]
 
 
 def test_what_the_method_does_not_harmonize_is_left_out(caplog):

@@ -8,8 +8,10 @@ from scripts.images.bids_cohort import output_path, read_cohort
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.images.mni152 import load_template
 from scripts.images.volumes import write_volume
-from scripts.jobs.jobs import Job, jobs_from_cohort
+from scripts.jobs.from_cohort import TravelingPeople
+from scripts.jobs.jobs import Job
 from scripts.jobs.naming import GRID_SPACE, OutputNames, sidecar_path, site_code_path
+from scripts.jobs.wanted import WantedTargets
 
 OUT = Path("/out")
 
@@ -62,7 +64,7 @@ def test_an_evaluation_finds_what_a_cohort_job_wrote(tmp_path):
         path = tmp_path / "sub-01" / name.split("_")[1] / "anat" / f"{name}.nii.gz"
         write_volume(path, np.zeros((2, 2, 2), np.uint8))
         write_json(path.with_name(f"{name}.json"), {})
-    jobs = jobs_from_cohort(tmp_path, runs=(1, 2))
+    jobs = TravelingPeople(tmp_path, runs=(1, 2)).jobs(WantedTargets())
     written = [OutputNames(OUT, job, "harmonized").image("t1w") for job in jobs]
     assert written == [output_path(OUT, image) for image in read_cohort(tmp_path)]
 

@@ -18,7 +18,7 @@ from .training_state import equal, state
 
 HACA3 = ("train.json", "train_scans.json", "train_haca3.json")
 TINY: dict[str, Any] = {
-    "network_def#anatomy_base": 1,
+    "network_def#encoders#anatomy#base": 1,
     "network_def#decoder#base": 2,
     "intensity_scale#percentile": 99.999,
     "background_removal#radius": 1,

@@ -7,9 +7,9 @@ import torch
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention
 from scripts.methods.haca3.harmonizer_stage import HarmonizerStage
 from scripts.methods.haca3.losses import CycleLoss, Haca3Loss
-from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3.patch_contrast import PatchContrast
 from scripts.methods.haca3.patchifier import Patchifier
+from scripts.methods.haca3.published_network import published_network
 
 from ..methods.haca3.own_parts import own_haca3_plus
 
@@ -22,7 +22,7 @@ def tiny_stage(**options: Any) -> HarmonizerStage:
     if options.pop("own_parts", False):
         network = own_haca3_plus(field_of_view=SIZE, anatomy_base=2)
     else:
-        network = Haca3(ForegroundAttention(CodeAttention()), SIZE, anatomy_base=2, decoder_base=2)
+        network = published_network(ForegroundAttention(CodeAttention()), SIZE, anatomy_base=2, decoder_base=2)
     loss = options.pop("loss", None) or Haca3Loss(PatchContrast(Patchifier()))
     return HarmonizerStage(network, loss, **{"cycle": CycleLoss(), **options})
 

@@ -1,6 +1,6 @@
 """What the encoders say about each slice of each source, as numbers and as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ...base.contrasts import CONTRASTS
 from ...inferers.harmonization import SourceFeatures
-from .plane_pass import PlanePass
 
 
 @dataclass(frozen=True)
@@ -54,25 +53,3 @@ def features_table(features: Mapping[str, SliceFeatures]) -> tuple[list[str], li
         for orientation, (index, channel, area, visible), values in zip(one.orientation, counts, numbers, strict=True)
     ]
     return header, rows
-
-
-def slice_features(
-    passes: Sequence[PlanePass], channels: Tensor, theta: int, target: int | None = None
-) -> SliceFeatures:
-    """The features of all covered slices of all passes; the attention is that of the target at index `target`."""
-    orientation: list[str] = []
-    parts: list[tuple[Tensor, ...]] = []
-    for plane in passes:
-        slices, sources = plane.covered, len(channels)
-        shares = plane.codes.new_full((len(slices), sources), torch.nan)
-        if target is not None:
-            shares = plane.shares[target, slices]
-        index = slices.unsqueeze(1).expand(-1, sources)
-        channel = channels.expand(len(slices), -1)
-        visible = plane.visible[slices].unsqueeze(1).expand(-1, sources)
-        parts.append((index, channel, plane.codes[slices], plane.areas[slices], visible, shares))
-        orientation += [plane.orientation] * index.numel()
-    index, channel, code, area, visible, share = (
-        torch.cat([rows.flatten(0, 1) for rows in column]).cpu() for column in zip(*parts, strict=True)
-    )
-    return SliceFeatures(tuple(orientation), index, channel, area, visible, share, code, theta)

@@ -26,22 +26,18 @@ from torch.nn.functional import gumbel_softmax
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from ...images.orientations import TARGET_ORIENTATION, frame, plane_view
-from ...layers.unet import UNet
-from .artifact_encoder import ArtifactEncoder
 from .attention import SourceAttention
-from .contrast_encoder import ContrastEncoder
+from .encoders import Encoders
 
 
 class Haca3(nn.Module):
     """The whole network; `attention` decides whether it is HACA3 or HACA3+.
 
-    The encoders of contrast and artifacts and the decoder are HACA3's unless others are given, to which
-    `field_of_view`, `theta`, `eta` and `decoder_base` then say nothing. HACA3's anatomy is one class per pixel; with
-    `soft_anatomy` it is the probability of each, and a `detail_encoder`, which HACA3 has not, adds its features: all of
-    which the decoder then has to take. A pixel is foreground where the normalised image exceeds `foreground_threshold`.
-    `default_target` is the code that is used where no target is given. The code of a target image is the mean over
-    `target_slices` neighbouring coronal slices: from `first_target_slice` on, or those that together show most
-    foreground.
+    HACA3's anatomy is one class per pixel; with `soft_anatomy` it is the probability of each. The `decoder` takes the
+    anatomy, behind it the features of a detail encoder if there is one, and theta. A pixel is foreground where the
+    normalised image exceeds `foreground_threshold`. `default_target` is the code that is used where no target is given.
+    The code of a target image is the mean over `target_slices` neighbouring coronal slices: from `first_target_slice`
+    on, or those that together show most foreground.
     """
 
     # Where nearly all the work is. The contrast encoder, the attention and the fused logits stay in single precision.
@@ -55,16 +51,9 @@ class Haca3(nn.Module):
     def __init__(
         self,
         attention: SourceAttention,
+        encoders: Encoders,
+        decoder: nn.Module,
         field_of_view: int = 224,
-        anatomy_classes: int = 5,
-        theta: int = 2,
-        eta: int = 2,
-        contrast_encoder: nn.Module | None = None,
-        artifact_encoder: nn.Module | None = None,
-        detail_encoder: nn.Module | None = None,
-        decoder: nn.Module | None = None,
-        anatomy_base: int = 8,
-        decoder_base: int = 16,
         soft_anatomy: bool = False,
         foreground_threshold: float = 1e-2,
         target_slices: int = 20,
@@ -76,19 +65,19 @@ class Haca3(nn.Module):
         if target_slices < 1:
             raise InputError(f"`target_slices` must be a whole number of at least 1, got {target_slices}")
         self.field_of_view = field_of_view
-        self.anatomy_classes = anatomy_classes
+        self.anatomy_classes = encoders.classes
         self.soft_anatomy = soft_anatomy
-        self.theta = theta
+        self.theta = encoders.theta
         self.foreground_threshold = foreground_threshold
         self.target_slices = target_slices
         self.first_target_slice = first_target_slice
-        self.anatomy_encoder = UNet(1, anatomy_classes, anatomy_base)
-        self.contrast_encoder = contrast_encoder or ContrastEncoder(field_of_view, theta)
-        self.artifact_encoder = artifact_encoder or ArtifactEncoder(field_of_view, eta)
+        self.anatomy_encoder = encoders.anatomy
+        self.contrast_encoder = encoders.contrast
+        self.artifact_encoder = encoders.artifact
         self.attention = attention
-        self.detail_encoder = detail_encoder
-        self.decoder = decoder or UNet(1 + theta, 1, decoder_base)
-        self.register_buffer("default_target", torch.zeros(1, theta + eta))
+        self.detail_encoder = encoders.detail
+        self.decoder = decoder
+        self.register_buffer("default_target", torch.zeros(1, encoders.theta + encoders.eta))
 
     def forward(self, image: Tensor, target: Tensor | None = None, available: Tensor | None = None) -> Tensor:
         """Sources (B, C, H, W) to the target's image (B, 1, H, W); `target` (B or 1, theta + eta).

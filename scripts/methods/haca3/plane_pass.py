@@ -1,6 +1,6 @@
 """One orientation of a volume, slice by slice through the network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...base.steps import tell
 from ...images.orientations import ORIENTATIONS, frame, plane_view, unframe
+from .features import SliceFeatures
 from .network import Haca3
 
 
@@ -124,3 +125,25 @@ class PlanePass:
         """Write slices (..., B, H, W) into a volume (..., X, Y, Z)."""
         view = plane_view(volume, self.orientation)
         view[..., batch, :, :] = unframe(slices, self.orientation, view.shape[-2:])
+
+
+def slice_features(
+    passes: Sequence[PlanePass], channels: Tensor, theta: int, target: int | None = None
+) -> SliceFeatures:
+    """The features of all covered slices of all passes; the attention is that of the target at index `target`."""
+    orientation: list[str] = []
+    parts: list[tuple[Tensor, ...]] = []
+    for plane in passes:
+        slices, sources = plane.covered, len(channels)
+        shares = plane.codes.new_full((len(slices), sources), torch.nan)
+        if target is not None:
+            shares = plane.shares[target, slices]
+        index = slices.unsqueeze(1).expand(-1, sources)
+        channel = channels.expand(len(slices), -1)
+        visible = plane.visible[slices].unsqueeze(1).expand(-1, sources)
+        parts.append((index, channel, plane.codes[slices], plane.areas[slices], visible, shares))
+        orientation += [plane.orientation] * index.numel()
+    index, channel, code, area, visible, share = (
+        torch.cat([rows.flatten(0, 1) for rows in column]).cpu() for column in zip(*parts, strict=True)
+    )
+    return SliceFeatures(tuple(orientation), index, channel, area, visible, share, code, theta)

@@ -19,11 +19,11 @@ from ...images.orientations import ORIENTATIONS
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import NetworkPreparation
 from ...inferers.side_by_side import side_by_side
-from .features import SliceFeatures, slice_features
+from .features import SliceFeatures
 from .fusing import Fusion, MedianFusion
 from .levels import same_width
 from .network import Haca3
-from .plane_pass import Extras, PlanePass, SubjectView, view_subject
+from .plane_pass import Extras, PlanePass, SubjectView, slice_features, view_subject
 
 
 class TriPlanarInferer(HarmonizationInferer):

@@ -50,8 +50,3 @@ class AnatomyEncoder(nn.Module):
 def activate(logits: Tensor, tissues: int) -> Tensor:
     """beta (B, K, ...) of logits: shares of tissues that add up to 1, and free channels between -1 and 1."""
     return torch.cat([logits[:, :tissues].softmax(1), logits[:, tissues:].tanh()], dim=1)
-
-
-def full_size(beta: Tensor) -> Tensor:
-    """Channels (B, K, 4, H / 2, W / 2) as (B, K, H, W)."""
-    return pixel_shuffle(beta.flatten(1, 2), 2)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
-from ...inferers.precision import PRECISIONS
+from ...inferers.precision import PRECISIONS, autocast
 from ...metrics.image import psnr
 from ...training.validation import MeanOfOutputs, slice_ssim
 from .curve import apply_curve, slopes
@@ -46,7 +46,7 @@ class HarmonizeHeldOut:
         self.network.eval()
         device = next(self.network.parameters()).device
         given = {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
-        with torch.inference_mode(), torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
+        with torch.inference_mode(), autocast(self.dtype, device):
             images = self._harmonize(given)
         source, knots, target_knots = given["source"], given["source_percentiles"], given["target_percentiles"]
         slope = slopes(knots.flatten(0, 1), target_knots.flatten(0, 1))

@@ -17,6 +17,7 @@ from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention
 from scripts.methods.haca3.fusion_net import FusionNet
 from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3.published_checkpoint import FUSION_NAMES, HARMONIZATION_NAMES, published_names
+from scripts.methods.haca3.published_network import published_network
 
 
 def golden_parameter(name: str, shape: torch.Size) -> Tensor:
@@ -32,8 +33,8 @@ def golden_parameter(name: str, shape: torch.Size) -> Tensor:
 
 
 def golden_haca3(smoothing: bool = True, **options: Any) -> Haca3:
-    """HACA3+ with the golden parameters, for inference; `options` of Haca3 for a smaller one."""
-    network = Haca3(ForegroundAttention(CodeAttention(), smoothing=smoothing), **options)
+    """HACA3+ with the golden parameters, for inference; `options` of `published_network` for a smaller one."""
+    network = published_network(ForegroundAttention(CodeAttention(), smoothing=smoothing), **options)
     _fill(network, HARMONIZATION_NAMES)
     return network.eval()
 

@@ -2,13 +2,13 @@ import torch
 
 from scripts.methods.haca3.artifact_stage import ArtifactStage
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention
-from scripts.methods.haca3.network import Haca3
+from scripts.methods.haca3.published_network import published_network
 from scripts.methods.haca3.triplet_loss import DynamicMarginTripletLoss
 
 
 def test_it_learns_to_tell_noise_from_a_clean_slice():
     torch.manual_seed(0)
-    network = Haca3(ForegroundAttention(CodeAttention()), 96, anatomy_base=1, decoder_base=1)
+    network = published_network(ForegroundAttention(CodeAttention()), 96, anatomy_base=1, decoder_base=1)
     stage = ArtifactStage(network, DynamicMarginTripletLoss())
     optimizer = torch.optim.Adam(stage.parameters(), lr=3e-3)
 

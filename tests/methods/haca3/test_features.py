@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from scripts.images.orientations import ORIENTATIONS
-from scripts.methods.haca3.features import SliceFeatures, features_table, slice_features
-from scripts.methods.haca3.plane_pass import PlanePass, view_subject
+from scripts.methods.haca3.features import SliceFeatures, features_table
+from scripts.methods.haca3.plane_pass import PlanePass, slice_features, view_subject
 
 # T1w and FLAIR in two slices, of which the second does not show T1w.
 HAND_MADE = SliceFeatures(

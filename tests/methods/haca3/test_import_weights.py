@@ -14,6 +14,7 @@ from scripts.methods.haca3.fusion_net import FusionNet
 from scripts.methods.haca3.import_weights import WeightsImport
 from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3.published_checkpoint import FUSION_NAMES, HARMONIZATION_NAMES
+from scripts.methods.haca3.published_network import published_network
 
 from .golden import golden_fusion, golden_haca3, published_parts
 
@@ -22,7 +23,7 @@ NARROW = {"field_of_view": 96, "anatomy_base": 2, "decoder_base": 2}
 
 
 def narrow() -> Haca3:
-    return Haca3(ForegroundAttention(CodeAttention()), **NARROW)
+    return published_network(ForegroundAttention(CodeAttention()), **NARROW)
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_command_imports_full_size_checkpoints(tmp_path, models, monkeypatch, ca
     )
     printed = capsys.readouterr().out
     assert "beta_encoder: 50 parameters, 2161013 values" in printed
-    network = Haca3(ForegroundAttention(CodeAttention()))
+    network = published_network(ForegroundAttention(CodeAttention()))
     load_weights(network, models / "model.pt")
     torch.testing.assert_close(network.state_dict(), golden.state_dict(), rtol=0, atol=0)
     metadata = json.loads((BUNDLE / "configs" / "metadata.json").read_text())

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from scripts.images.orientations import to_slices
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, ScalarAttention
+from scripts.methods.haca3.encoders import Encoders
 from scripts.methods.haca3.network import Haca3
+from scripts.methods.haca3.published_network import published_network
 
 from .golden import golden_haca3
 from .own_parts import own_haca3_plus
@@ -56,7 +58,7 @@ def target() -> Tensor:
 
 def test_parts_have_the_published_numbers_of_parameters():
     with torch.device("meta"):
-        network = Haca3(ForegroundAttention(CodeAttention()))
+        network = published_network(ForegroundAttention(CodeAttention()))
     counts = {name: sum(value.numel() for value in part.parameters()) for name, part in network.named_children()}
     assert counts == {
         "anatomy_encoder": 2_161_013,
@@ -76,8 +78,9 @@ def test_image_has_the_field_of_view_of_the_sources(field_of_view):
 
 @pytest.mark.parametrize("field_of_view", [32, 100])
 def test_field_of_view_that_the_layers_cannot_take_is_refused(field_of_view):
+    encoders = Encoders(nn.Identity(), nn.Identity(), nn.Identity())
     with pytest.raises(ValueError, match=rf"`field_of_view` must be a multiple of 32 .* got {field_of_view}"):
-        Haca3(ForegroundAttention(CodeAttention()), field_of_view=field_of_view)
+        Haca3(ForegroundAttention(CodeAttention()), encoders, nn.Identity(), field_of_view)
 
 
 @torch.inference_mode()

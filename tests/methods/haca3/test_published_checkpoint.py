@@ -14,13 +14,13 @@ from torch.optim.lr_scheduler import CyclicLR
 from scripts.base.errors import InputError
 from scripts.methods.haca3.attention import CodeAttention, ForegroundAttention, ScalarAttention
 from scripts.methods.haca3.fusion_net import FusionNet
-from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3.published_checkpoint import (
     FUSION_NAMES,
     HARMONIZATION_NAMES,
     PublishedWeights,
     read_published,
 )
+from scripts.methods.haca3.published_network import published_network
 
 from .golden import golden_fusion, golden_haca3, golden_parameter, published_parts
 
@@ -36,7 +36,7 @@ def parts() -> Parts:
 
 def read(tmp_path: Path, content: Any, **options: Any) -> PublishedWeights:
     torch.save(content, tmp_path / "harmonization.pt", **options)
-    network = Haca3(ForegroundAttention(CodeAttention()), **NARROW)
+    network = published_network(ForegroundAttention(CodeAttention()), **NARROW)
     return read_published(tmp_path / "harmonization.pt", network, HARMONIZATION_NAMES)
 
 
@@ -93,7 +93,7 @@ def test_layers_find_their_published_name(tmp_path, parts, ours, theirs):
 
 def test_haca3_and_haca3_plus_read_the_same_file(tmp_path, parts):
     torch.save(parts, tmp_path / "harmonization.pt")
-    network = Haca3(ScalarAttention(CodeAttention()), **NARROW)
+    network = published_network(ScalarAttention(CodeAttention()), **NARROW)
     assert same(
         read_published(tmp_path / "harmonization.pt", network, HARMONIZATION_NAMES).state, golden_haca3(**NARROW)
     )
@@ -222,7 +222,7 @@ def test_other_architecture_is_refused_with_names_and_shapes(tmp_path, parts):
 
 def test_network_with_more_layers_than_the_file_is_refused(tmp_path, parts):
     torch.save(parts, tmp_path / "harmonization.pt")
-    network = Haca3(ForegroundAttention(CodeAttention()), **NARROW)
+    network = published_network(ForegroundAttention(CodeAttention()), **NARROW)
     network.extra = torch.nn.Linear(1, 1)
     with pytest.raises(InputError, match=r"missing: 2 \(extra\.weight, extra\.bias\)"):
         read_published(tmp_path / "harmonization.pt", network, HARMONIZATION_NAMES)

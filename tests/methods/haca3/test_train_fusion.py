@@ -13,13 +13,12 @@ from scripts.methods.haca3.fusion_net import PlaneFusionNet
 from ...harmonize.tiny_subjects import BUNDLE
 from .own_parts import own_haca3_plus
 
-SIZES = {"field_of_view": 96, "anatomy_base": 1}
 BOXES = {"_target_": "tests.training.test_phantom_scans.BoxPhantom"}
 
 
 def train(harmonizer: Path, output: Path, **overrides: Any) -> Path:
-    tiny = {f"network_def#{name}": value for name, value in SIZES.items()}
-    tiny |= {"network_def#decoder#base": 1, "network_def#target_slices": 4}
+    tiny: dict[str, Any] = {"network_def#field_of_view": 96, "network_def#target_slices": 4}
+    tiny |= {"network_def#encoders#anatomy#base": 1, "network_def#decoder#base": 1}
     tiny |= {"phantom_scans#phantom": BOXES, "validate#scans#phantom": BOXES}
     tiny |= {
         "epochs": 2,
@@ -41,7 +40,7 @@ def train(harmonizer: Path, output: Path, **overrides: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def harmonizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = own_haca3_plus(decoder_base=1, **SIZES)
+    network = own_haca3_plus(anatomy_base=1, decoder_base=1, field_of_view=96)
     seed_weights(network, seed=1)
     # No plane is to be black.
     network.decoder.head.bias.data += 10

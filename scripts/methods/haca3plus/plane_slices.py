@@ -1,0 +1,157 @@
+"""A subject in the box around what it shows, and its slices of one orientation through the network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ...base.contrasts import CONTRASTS
+from ...base.errors import InputError
+from ...base.steps import tell
+from ...images.orientations import plane_view, turn_rows
+from ...inferers.precision import autocast
+from ...inferers.side_by_side import side_by_side
+from .network import Drawn, HarmonizationNet
+
+
+@dataclass(frozen=True)
+class PlaneSettings:
+    """How slices are drawn; see `PlanesInferer`."""
+
+    precision: torch.dtype
+    batch_size: int
+    workers: int
+    detail: float
+    attention: bool
+
+
+class Subject:
+    """What there is of one subject: its `sources` (C, x, y, z) in their bounding box, and where they show something."""
+
+    def __init__(self, image: Tensor, network: HarmonizationNet, available: Tensor | None) -> None:
+        self.device = network.default_target.device
+        image = image.to(self.device)
+        self.shape = image.shape[1:]
+        present = image.flatten(1).any(1) if available is None else available.to(self.device, torch.bool)
+        self.channels: list[int] = present.nonzero().flatten().tolist()
+        if not self.channels:
+            raise InputError("a subject must have at least one source that is not 0 everywhere")
+        self.foreground = network.foreground(image) & present[:, None, None, None]
+        self.visible = self.foreground.any(0)
+        if not self.visible.any():
+            raise InputError(f"sources must show something above {network.foreground_threshold}, all are 0")
+        self.box = bounding_box(self.visible)
+        self.low = first_slices(self.box)
+        self.sources = image[(slice(None), *self.box)]
+        self.present = present.to(image.dtype)
+
+    def whole(self, volume: Tensor) -> Tensor:
+        """A volume of the box in the whole grid, 0 around it."""
+        result = volume.new_zeros(self.shape)
+        result[self.box] = volume
+        return result
+
+
+class Plane:
+    """The slices of one orientation, and what comes of them.
+
+    `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        network: HarmonizationNet,
+        orientation: str,
+        codes: Tensor,
+        targets: Sequence[Tensor],
+        settings: PlaneSettings,
+    ) -> None:
+        self.subject, self.network, self.settings = subject, network, settings
+        self.orientation, self.codes, self.targets = orientation, codes, targets
+        self.begun = 0
+        size, count = subject.sources.shape[1:], len(targets)
+        self.slices = plane_view(subject.sources, orientation)
+        self.images = subject.sources.new_zeros(count, *size)
+        wanted = len(subject.channels) if settings.attention else 0
+        self.attention = subject.sources.new_zeros(count, wanted, *size)
+        self.shares = subject.sources.new_zeros(count, self.slices.shape[1], len(CONTRASTS))
+
+    def run(self) -> None:
+        """All slices that show something, in smaller batches where a GPU's memory is short."""
+        covered = self.slices.flatten(2).any(2).any(0).nonzero().flatten()
+        size, done = self.settings.batch_size, 0
+        if self.settings.workers > 1 and covered.device.type == "cpu":
+            side_by_side(self._process, covered.split(size), self.settings.workers)
+            return
+        while done < len(covered):
+            try:
+                self._process(covered[done : done + size])
+                done += size
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                size //= 2
+
+    def _process(self, batch: Tensor) -> None:
+        self.begun += len(batch)
+        tell(f"harmonize {self.orientation} slices", min(self.begun / self.slices.shape[1], 1.0))
+        slices = self.slices[:, batch].transpose(0, 1)
+        image = framed(slices, self.orientation, self.network.step)
+        sources, available = self.codes.expand(len(batch), -1, -1), self.subject.present.expand(len(batch), -1)
+        with autocast(self.settings.precision, image.device):
+            seen = self.network.see(image, sources, available)
+            for index, target in enumerate(self.targets):
+                drawn = self.network.draw(image, seen, target.expand(len(batch), -1), sources, available, None)
+                same = self._same(target)
+                finished, alpha = self._finish(drawn, seen.shown * same, same)
+                self._put(self.images[index], batch, finished[:, 0])
+                area = seen.visible.sum((2, 3)).clamp(min=1)
+                self.shares[index, batch] = (alpha * seen.visible).sum((2, 3)).float() / area
+                if self.settings.attention:
+                    shares = (alpha * seen.visible)[:, self.subject.channels].transpose(0, 1)
+                    self._put(self.attention[index], batch, shares)
+
+    def _same(self, target: Tensor) -> Tensor:
+        """1 at the place (1, C, 1, 1) of the source that has the target's contrast, if there is one."""
+        return (self.network.layout.contrast(target) * self.subject.present)[:, :, None, None]
+
+    def _finish(self, drawn: Drawn, shown: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
+        """The image with the share of detail that is wanted, and how much of it is of which source."""
+        detail, own = self.settings.detail, shown.sum(1, keepdim=True)
+        image = drawn.image.float()
+        if detail < 1:
+            image = own * (detail * image + (1 - detail) * drawn.decoded.float()) + (1 - own) * image
+        kept = own * detail * (1 - drawn.gate).clamp(0, 1)
+        return image, kept * same + (1 - kept) * drawn.alpha
+
+    def _put(self, volume: Tensor, batch: Tensor, slices: Tensor) -> None:
+        """Write framed slices (..., B, H, W) into a volume (..., x, y, z)."""
+        view = plane_view(volume, self.orientation)
+        view[..., batch, :, :] = unframed(slices.float(), self.orientation, view.shape[-2:])
+
+
+def bounding_box(shown: Tensor) -> tuple[slice, ...]:
+    """The smallest box around what a volume (X, Y, Z) shows."""
+    columns = shown.any(2)
+    sides = (columns.any(1), columns.any(0), shown.flatten(0, 1).any(0))
+    places = [side.nonzero() for side in sides]
+    return tuple(slice(int(each[0]), int(each[-1]) + 1) for each in places)
+
+
+def first_slices(box: Sequence[slice]) -> dict[str, int]:
+    """The first slice of each orientation that is in a box."""
+    return {plane: each.start for plane, each in zip(("sagittal", "coronal", "axial"), box, strict=True)}
+
+
+def framed(slices: Tensor, orientation: str, step: int) -> Tensor:
+    """Slices (..., R, C) of a `plane_view` as the network sees them, (..., H, W), filled up to multiples of `step`."""
+    rows, columns = slices.shape[-2:]
+    return pad(turn_rows(slices, orientation), [0, -columns % step, 0, -rows % step])
+
+
+def unframed(slices: Tensor, orientation: str, shape: Sequence[int]) -> Tensor:
+    """The part (..., R, C) of framed slices; `shape` is (R, C)."""
+    return turn_rows(slices[..., : shape[0], : shape[1]], orientation)
