@@ -29,7 +29,7 @@ from ..images.resampling import IDENTITY, to_native_grid
 from ..images.siblings import siblings
 from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import subject_job
-from ..jobs.targets import SiteTarget, read_named_targets
+from ..jobs.targets import NamedTargets, SiteTarget, read_named_targets
 from ..methods.base import Method
 
 
@@ -41,7 +41,7 @@ class ReadRequest:
     """
 
     targets: TargetPreparation
-    named_targets: str
+    named_targets: str | NamedTargets
     suffixes: Mapping[str, str | None]
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ..base.errors import InputError
 from .from_bids import jobs_from_bids
 from .from_file import jobs_from_file
 from .jobs import Job, jobs_from_cohort, subject_job
-from .targets import read_named_targets, resolve_targets
+from .targets import NamedTargets, read_named_targets, resolve_targets
 
 
 def choose_jobs(
@@ -28,7 +28,7 @@ def choose_jobs(
     runs: int | Sequence[int] = (1,),
     suffixes: Mapping[str, str | None] = CONTRAST_OF_SUFFIX,
     site_fields: Sequence[str] = ("InstitutionName",),
-    named_targets: Path | str = "models/targets.json",
+    named_targets: Path | str | NamedTargets = "models/targets.json",
     with_targets: bool = True,
     withheld: str | Sequence[str] = (),
     scanner: Any = None,
