@@ -58,6 +58,13 @@ NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {
         "background#radius": 2,
     },
     "method_mispel": {"network_def#width": 2},
+    "method_ssim": {
+        **{f"network_def#sizes#{name}": 2 for name in ("width", "blocks", "noise", "hidden")},
+        **{f"network_def#sizes#{name}": 3 for name in ("edge_kernel", "up_kernel")},
+        "styles": [["site:A"], ["site:B"]],
+        "field": [8, 8, 8],
+        "background#radius": 2,
+    },
 }
 
 
@@ -107,6 +114,8 @@ class Method:
         """Two whose outputs are to differ: of two contrasts, or the ways of two scanners to the middle ground."""
         if self.ground:
             return [self.method.middle_ground(self.ground[0], s) for s in self.network.scanners[:2]]
+        if len(self.method.can.contrasts) == 1:
+            return [self.encode("t1w", channel(visit(seed), "t1w")) for seed in (2, 3)]
         return [self.encode(contrast, channel(visit(seed=2), contrast)) for contrast in ("t1w", "flair")]
 
 
@@ -172,10 +181,22 @@ def test_what_a_method_can_do_is_what_it_does(method):
         with pytest.raises(InputError, match="got the code mine"):
             method.method.read_code(stored)
     if can.targets and not can.imputes:
-        sources = visit(seed=1)
-        sources[CONTRASTS.index("flair")] = 0
+        sources, lacking = visit(seed=1), can.contrasts[-1]
+        sources[CONTRASTS.index(lacking)] = 0
         with pytest.raises(InputError, match="missing or empty"):
-            method(sources, {"flair": channel(visit(seed=2), "flair")})
+            method(sources, {lacking: channel(visit(seed=2), lacking)})
+    for contrast in set(CONTRASTS) - {*can.contrasts}:
+        with pytest.raises(InputError, match=f"`contrast` must be .*{can.contrasts[0]}, got {contrast}"):
+            method.method.encode(torch.zeros(len(CONTRASTS), *SHAPE), contrast)
+
+
+def test_targets_that_are_known_by_name_are_codes_that_the_method_reads(method):
+    for name, codes in method.method.named_targets.items():
+        for contrast, stored in codes.items():
+            code = method.method.read_code(stored)
+            assert (code.contrast, code.name) == (contrast, name)
+            assert contrast in method.method.can.contrasts
+            assert method.harmonize(visit(seed=1), [code])[0].max() > 0
 
 
 def test_a_code_that_can_be_stored_comes_back_from_its_file_and_does_the_same(method, tmp_path):
@@ -206,7 +227,7 @@ def test_names_of_methods_are_their_configs(method_of):
 
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_output_is_finite_not_negative_and_zero_outside_the_brain(method, contrast):
-    if method.ground and contrast not in method.ground:
+    if contrast not in (method.ground or method.method.can.contrasts):
         pytest.skip("this method harmonizes other contrasts")
     sources = visit(seed=1)
     (output,) = method(sources, {contrast: channel(visit(seed=2, gain=3.0), contrast)})

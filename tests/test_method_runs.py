@@ -11,6 +11,7 @@ from scripts.base.errors import InputError, find_cause
 
 from .harmonize.tiny_subjects import NARROW, NARROW_HACA3, harmonize, write_ball
 from .methods.mispel.paired_scans import train_mispel, write_pairs
+from .methods.ssim.tiny import NARROW as NARROW_SSIM
 from .training.test_train_config import train
 from .training.training_state import equal, state, stop_after_the_first_epoch
 
@@ -20,6 +21,13 @@ METHODS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "mispel": (
         ("method_mispel.json",),
         {"network_def#width": 2, "scanners": ["A", "B"], "scanner": "B", "random_weights": True},
+    ),
+    "ssim": (
+        ("method_ssim.json",),
+        {
+            **{**NARROW_SSIM, "field": [16, 16, 16], "background#radius": 1, "scaling#percentile": 99.999},
+            **{"random_weights": True, "styles": [["site:A"], ["site:B"]]},
+        },
     ),
 }
 # Neither in the order nor in the directions of the working grid.

@@ -29,7 +29,7 @@ from ..images.resampling import IDENTITY, to_native_grid
 from ..images.siblings import siblings
 from ..inferers.harmonization import Harmonized
 from ..jobs.from_sources import OneSubject
-from ..jobs.targets import SiteTarget
+from ..jobs.targets import NamedTargets, SiteTarget
 from ..jobs.wanted import WantedTargets
 from ..methods.base import Method
 
@@ -42,7 +42,7 @@ class ReadRequest:
     """
 
     targets: TargetPreparation
-    named_targets: str
+    named_targets: str | NamedTargets
     suffixes: Mapping[str, str | None]
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import InputError
-from ..jobs.targets import StoredCode, read_named_targets
+from ..jobs.targets import NamedTargets, StoredCode, read_named_targets
 from ..methods.base import Method
 
 
 def usual_scores(
-    method: Method, named_targets: Path | str | None, weights: str, head: bool, contrasts: Collection[str]
+    method: Method,
+    named_targets: Path | str | NamedTargets | None,
+    weights: str,
+    head: bool,
+    contrasts: Collection[str],
 ) -> dict[str, float]:
     """Of each contrast the mean score of the named targets, those of heads or of brains alone.
 

@@ -9,8 +9,9 @@ A code file is JSON, and the file of named targets that ships with weights holds
 Here `theta` and `eta` are numbers of that method; another method has others.
 
 A name that has one contrast may also hold the code as a code file has it. `site:` with the name of a site stands for
-the mean code of that site's images, and `auto` for that of the site whose codes vary the least. A method that has no
-targets brings all scans to a middle ground.
+the mean code of that site's images, and `auto` for that of the site whose codes vary the least. Where a method knows
+sites by name, `site:` is one of those, and needs no images. A method that has no targets brings all scans to a middle
+ground.
 """
 
 import sys
@@ -99,8 +100,13 @@ def write_target_code(path: Path | str, content: Mapping[str, Any]) -> None:
     write_json(path, dict(content))
 
 
-def read_named_targets(path: Path | str) -> dict[str, dict[str, StoredCode]]:
-    """The codes of each name by contrast; none where there is no file, since weights may come without named targets."""
+def read_named_targets(path: Path | str | NamedTargets) -> NamedTargets:
+    """The codes of each name by contrast, if they are not those already.
+
+    There are none where there is no file, since weights may come without named targets.
+    """
+    if isinstance(path, Mapping):
+        return path
     if not Path(path).exists():
         return {}
     content = read_json(path, "named targets")
@@ -109,7 +115,7 @@ def read_named_targets(path: Path | str) -> dict[str, dict[str, StoredCode]]:
     return {name: _codes_of_name(entry, f"named targets {path}, `{name}`", name) for name, entry in content.items()}
 
 
-def target_names(path: Path | str) -> list[str]:
+def target_names(path: Path | str | NamedTargets) -> list[str]:
     """Every name that can be a target."""
     return [*read_named_targets(path)]
 
@@ -146,10 +152,12 @@ def resolve_target(value: Any, contrast: str, named: NamedTargets, folder: Path 
 def _find(value: Any, named: NamedTargets, folder: Path) -> Path | SiteTarget | Mapping[str, StoredCode]:
     """An image, a site, or the codes by contrast."""
     text = as_text(value, "target")
-    if text == _ANY_SITE or text.startswith(_SITE_PREFIX):
-        return SiteTarget(text.removeprefix(_SITE_PREFIX) if text != _ANY_SITE else None)
     if text in named:
         return named[text]
+    if text.startswith(_SITE_PREFIX) and any(name.startswith(_SITE_PREFIX) for name in named):
+        raise InputError(f"target `{text[:200]}` must be one that the method knows by name: {', '.join(named)}")
+    if text == _ANY_SITE or text.startswith(_SITE_PREFIX):
+        return SiteTarget(text.removeprefix(_SITE_PREFIX) if text != _ANY_SITE else None)
     path = as_path(text, folder)
     if path.suffix == ".json":
         code = read_target_code(path)

@@ -21,7 +21,7 @@ class WantedTargets:
     target: Any = None
     targets: Any = None
     target_contrast: Any = None
-    named_targets: Path | str = "models/targets.json"
+    named_targets: Path | str | NamedTargets = "models/targets.json"
     taken: bool = True
 
     @cached_property

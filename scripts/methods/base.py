@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..inferers.harmonization import HarmonizationInferer, Harmonized, SourceFeatures
-from ..jobs.targets import StoredCode
+from ..jobs.targets import NamedTargets, StoredCode
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Abilities:
     `targets`: it brings images to a target, else to a middle ground of the scanners it knows. `stored_codes`: its codes
     can be kept in files, averaged, and so be those of a site. `imputes`: it makes a contrast that a subject lacks.
     `any_scanner`: it takes images of scanners that it was not trained on. `companions`: for a contrast that a subject
-    lacks, it looks at other contrasts of the target's visit too.
+    lacks, it looks at other contrasts of the target's visit too. `contrasts`: those that it harmonizes.
     """
 
     targets: bool = True
@@ -33,6 +33,7 @@ class Abilities:
     imputes: bool = False
     any_scanner: bool = True
     companions: bool = False
+    contrasts: Sequence[str] = CONTRASTS
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,6 +101,11 @@ class Method(ABC):
     @abstractmethod
     def can(self) -> Abilities:
         """What the method can do."""
+
+    @property
+    def named_targets(self) -> NamedTargets:
+        """The targets that the method knows by name without any image or file; a config hands them to the jobs."""
+        return {}
 
     def encode(self, images: Tensor, contrast: str, when_absent: bool = False) -> Code:
         """The code of the target of `contrast` among the prepared `images` (4, X, Y, Z) of its visit.

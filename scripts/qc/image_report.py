@@ -12,6 +12,7 @@ from ..harmonize.subjects import Subject
 from ..harmonize.targets import PreparedTarget, TargetPreparation
 from ..harmonize.usual_scores import usual_scores
 from ..inferers.harmonization import Harmonized
+from ..jobs.targets import NamedTargets
 from .codes import Codes, code_distances
 from .comparison import Comparison, compare
 from .measures import Segmenter, largest_change, measure, region_changes, share_cut_off
@@ -81,7 +82,7 @@ class ImageReports:
     """Makes them. `targets` has the target images; `named_targets` tell usual artifact scores."""
 
     targets: TargetPreparation
-    named_targets: str | None
+    named_targets: str | NamedTargets | None
     segmenter: Segmenter | None
     limits: Limits
     look: Look

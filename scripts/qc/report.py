@@ -21,6 +21,7 @@ from ..harmonize.targets import PreparedTarget, TargetPreparation
 from ..inferers.harmonization import Harmonized
 from ..jobs.jobs import Job
 from ..jobs.naming import sidecar_path
+from ..jobs.targets import NamedTargets
 from .codes import Codes, read_codes
 from .cohort import cohort_page
 from .figures import thumbnail
@@ -50,7 +51,7 @@ class QcReport:
     viewer_megabytes: float = 10.0
     segmenter: Segmenter | None = None
     outlier: float = 3.5
-    named_targets: str | None = None
+    named_targets: str | NamedTargets | None = None
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.sections) - set(SECTIONS))
@@ -119,7 +120,8 @@ class QcReport:
         names = ("sections", "limits", "look", "viewer_megabytes", "segmenter")
         settings = [describe(getattr(self, name)) for name in names]
         settings.append(self._niivue.package if self._niivue else None)
-        named_targets = Path(self.named_targets or "")
+        # Those that a method knows without a file follow from its weights, which sidecars name.
+        named_targets = Path("" if isinstance(self.named_targets, Mapping) else self.named_targets or "")
         settings.append(file_sha256(named_targets) if named_targets.is_file() else None)
         return hashlib.sha256(json.dumps([sidecars, settings], sort_keys=True).encode()).hexdigest()
 

@@ -15,7 +15,7 @@ from ..base.seeds import derive_seed
 from ..phantom.cohort import Cohort, SubjectPlan, VisitPlan, draw_cohort
 from ..phantom.phantom import Phantom, PhantomParts
 from ..phantom.scanner import RANGES_FILE, Scanner, load_ranges
-from .scans import Scan, ScanStream, check_label_field
+from .scans import Place, Scan, ScanStream
 
 
 @dataclass(eq=False)
@@ -68,11 +68,9 @@ class PhantomScans(ScanStream):
         """One for each scanner."""
         return self.scanners_per_subject
 
-    def labels(self, field: str) -> list[str]:
-        """Every `site`, or every `scanner`, of the cohort, in alphabetical order."""
-        check_label_field(field)
-        scanners = self.draw().scanners.values()
-        return sorted({scanner.site if field == "site" else scanner.name for scanner in scanners})
+    def places(self) -> list[Place]:
+        """Those of the cohort."""
+        return sorted({Place(scanner.site, scanner.name) for scanner in self.draw().scanners.values()})
 
     def people(self, epoch: int, round: int) -> Iterator[Iterator[Scan]]:
         """The scans of each person of a round."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,6 +38,13 @@ class Scan:
         return replace(self, volumes=self.volumes * kept[:, None, None, None], available=self.available * kept)
 
 
+class Place(NamedTuple):
+    """Where a scan was acquired."""
+
+    site: str
+    scanner: str
+
+
 class ScanStream(ABC):
     """People and their scans, without end: `people` gives those of any round of any epoch.
 
@@ -60,8 +67,13 @@ class ScanStream(ABC):
         """The scans of each person; they are made when they are iterated over."""
 
     @abstractmethod
+    def places(self) -> list[Place]:
+        """Every pair of site and scanner that scans can be of, in alphabetical order."""
+
     def labels(self, field: str) -> list[str]:
         """Every `site`, or every `scanner`, that scans can be of, in alphabetical order."""
+        check_label_field(field)
+        return sorted({getattr(place, field) for place in self.places()})
 
     def leave_out(self, scan: Scan, error: InputError) -> None:
         """Take note that a scan cannot be used; where that must not happen, raise the error."""

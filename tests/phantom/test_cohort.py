@@ -158,6 +158,7 @@ def test_wrong_design_is_refused(keys, words):
 
 def test_unknown_cohort_is_refused():
     with pytest.raises(
-        InputError, match="`cohort` must be one of demo, fthp, masivar, mispel, targets, train, treat, got trian"
+        InputError,
+        match="`cohort` must be one of demo, fthp, masivar, .*, treat, unpaired, unpaired_travel, got trian",
     ):
         draw("trian")

@@ -168,7 +168,10 @@ def test_failure_leaves_nothing(tmp_path):
     ("options", "words"),
     [
         ({"subjects": 0}, "cohort demo: `subjects` must be a whole number of at least 1, got 0"),
-        ({"cohort": "demos"}, "`cohort` must be one of demo, fthp, masivar, mispel, targets, train, treat, got demos"),
+        (
+            {"cohort": "demos"},
+            "`cohort` must be one of demo, fthp, masivar, .*, treat, unpaired, unpaired_travel, got demos",
+        ),
         ({"cohort": 12}, "`cohort` must be one of demo, .*, got 12"),
         (
             {"designs": {"demo": {**DESIGNS["demo"], "scanners": ["S99-01"]}}},

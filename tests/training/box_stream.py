@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from scripts.base.seeds import derive_seed
-from scripts.training.scans import Scan, ScanStream
+from scripts.training.scans import Place, Scan, ScanStream
 from scripts.training.slices import SliceStream
 
 
@@ -19,8 +19,8 @@ class BoxScans(ScanStream):
     seed: int = 1
     visits_per_person = 1
 
-    def labels(self, field: str) -> list[str]:
-        return {"scanner": ["A"], "site": ["S"]}[field]
+    def places(self) -> list[Place]:
+        return [Place("S", "A")]
 
     def people(self, epoch: int, round: int) -> Iterator[Iterator[Scan]]:
         for number in range(self.count):

@@ -1,0 +1,1 @@
+"""SSIM-guided disentanglement; see README.md for the paper's symbols and equations."""
