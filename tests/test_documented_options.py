@@ -11,8 +11,9 @@ import torch
 from fire.parser import DefaultParseValue
 from monai.bundle import ConfigWorkflow
 
+from scripts.base.current_run import CurrentRun
 from scripts.base.errors import InputError
-from scripts.base.overrides import OverrideChecker
+from scripts.base.overrides import OverrideChecker, check_overrides
 
 BUNDLE = Path(__file__).parents[1]
 # Decisions tell of options that are gone.
@@ -73,6 +74,13 @@ def problem(files: tuple[str, ...], option: str, value: Any) -> tuple[bool, str]
     except InputError as error:
         return True, str(error)
     return True, ""
+
+
+@pytest.mark.parametrize("files", SETS, ids=lambda files: "+".join(file.removesuffix(".json") for file in files))
+def test_configs_that_are_laid_over_each_other_are_not_refused(files):
+    # All keys of the upper ones must change something, or offer something to what is laid over them.
+    paths = [str(BUNDLE / "configs" / name) for name in files]
+    check_overrides(CurrentRun(paths, {}, ConfigWorkflow(paths, str(BUNDLE / "configs" / "metadata.json"), False)))
 
 
 def test_the_pages_recommend_options():
