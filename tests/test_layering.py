@@ -44,6 +44,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     # It tells of slices as HACA3 does.
     "methods/haca3plus": METHOD | {"methods/haca3"},
     "methods/mispel": METHOD,
+    "methods/mmh": METHOD,
     # The engine and its report know the contract of methods and no method.
     "harmonize": {"base", "images", "inferers", "jobs", "methods/base", "registration"},
     "qc": {"harmonize", "metrics", "images", "inferers", "jobs", "base", "methods/base"},
