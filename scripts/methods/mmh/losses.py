@@ -93,7 +93,8 @@ def displacement_loss(wanted: Tensor, made: Tensor) -> Tensor:
 class TargetLoss(nn.Module):
     """L_2 = L_S + L_C + L_G, with weights.
 
-    `statistics` weighs L_E towards the target's style, which is not in the paper. L_C is a mean over the numbers of a style vector and not their sum, to be of the size of L_S.
+    `statistics` weighs L_E towards the target's style, which is not in the paper. L_C is a mean over the numbers of a
+    style vector and not their sum, to be of the size of L_S.
     """
 
     def __init__(
