@@ -63,9 +63,9 @@ NARROW_DIFFUSION: Mapping[str, Any] = {
         "norm_groups": 2,
         "patch": 2,
     },
-    "steps_up": 3,
-    "middle": 6,
-    "steps_down": 2,
+    "steps_up": 2,
+    "middle": 2,
+    "steps_down": 1,
     "detail#radius": 4,
 }
 NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {

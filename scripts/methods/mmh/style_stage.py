@@ -26,7 +26,7 @@ def foreground(volumes: Tensor) -> Tensor:
 class StyleStage(nn.Module):
     """Makes losses of volumes of the network's grid, at times that are drawn from the first `times`.
 
-    The paper draws from all. No model is asked for one beyond the middle time of its sampler, and learns sooner without.
+    The paper draws from all. No model is asked for one beyond the middle time of its sampler; it learns sooner without.
     """
 
     def __init__(
