@@ -15,8 +15,7 @@ from ...base.errors import InputError
 from ...images.siblings import contrast_of_name
 from ...training.visits import Visit
 from .grid import NetworkGrid
-from .style import Style, StyleStatistics, wasserstein
-from .style_stage import foreground
+from .style import Style, StyleStatistics, foreground, wasserstein
 from .volumes import GridVolumes
 
 logger = logging.getLogger(__name__)

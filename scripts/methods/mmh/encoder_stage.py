@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from ...base.arguments import check_whole
 from ...base.errors import InputError
 from .encoder import SliceEncoder
-from .style_stage import foreground
+from .style import foreground
 
 
 class EncoderStage(nn.Module):

@@ -67,7 +67,7 @@ class DiffusionInferer(HarmonizationInferer):
             tell("harmonize volumes", (stage + done / steps) / stages)
 
         with torch.autocast(volumes.device.type, dtype, enabled=dtype != torch.float32):
-            noisy = self.sampler.invert(network.model, volumes, condition, contrasts, tell_steps)
+            noisy = self.sampler.invert(network.upwards(volumes), volumes, condition, contrasts, tell_steps)
             made = self.sampler.sample(
                 model, noisy, condition, contrasts, lambda done: tell_steps(self.sampler.steps_up + done)
             )

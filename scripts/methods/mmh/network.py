@@ -9,6 +9,7 @@ Letters in shapes: B volumes, C contrasts, X Y Z the size of a volume.
 """
 
 import copy
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,8 @@ from ...base.errors import InputError
 from .condition import GradientMap
 from .grid import NetworkGrid
 from .noise_predictor import NoisePredictor
-from .style import StyleRecords
+from .sampling import Predictor
+from .style import StyleRecords, told_of
 
 
 class DiffusionModel(nn.Module):
@@ -29,29 +31,40 @@ class DiffusionModel(nn.Module):
         self.predictor = predictor
         self.records = records
 
-    def forward(self, noisy: Tensor, time: Tensor, condition: Tensor, contrast: Tensor) -> Tensor:
-        """The noise in volumes (B, 1, X, Y, Z) at `time` (B,), of `contrast` (B,)."""
-        style = self.records.of(contrast)
-        told = torch.stack([style.mean, style.deviation], dim=1)
-        found: Tensor = self.predictor(noisy, time, condition, contrast, told)
+    def forward(
+        self, noisy: Tensor, time: Tensor, condition: Tensor, contrast: Tensor, told: Tensor | None = None
+    ) -> Tensor:
+        """The noise in volumes (B, 1, X, Y, Z) at `time` (B,), of `contrast` (B,).
+
+        What is `told` (B, 2) of the style is that of the records, if nothing else is given.
+        """
+        style = self.records.of(contrast).told if told is None else told
+        found: Tensor = self.predictor(noisy, time, condition, contrast, style)
         return found
 
 
 class Mmh(nn.Module):
     """Both stages of MMH; without a `style_encoder` the first alone, whose results have the style common to all.
 
-    The `style_encoder` names what judged styles when the target's copy was trained. Names of parameters hold it and the
-    grid, so that weights of another one do not fit.
+    On the way to noise the model is told a volume's own style where `own_style_up`, else the records, as on the way
+    back: then the two ways undo each other but for their steps. The `style_encoder` names what judged styles when the
+    target's copy was trained. Names of parameters hold it and the grid, so that weights of another one do not fit.
     """
 
     def __init__(
-        self, grid: NetworkGrid, condition: GradientMap, model: DiffusionModel, style_encoder: str | None = None
+        self,
+        grid: NetworkGrid,
+        condition: GradientMap,
+        model: DiffusionModel,
+        style_encoder: str | None = None,
+        own_style_up: bool = True,
     ) -> None:
         super().__init__()
         self.grid = grid
         self.condition = condition
         self.model = model
         self.style_encoder = style_encoder
+        self.own_style_up = own_style_up
         self.target = None if style_encoder is None else copy.deepcopy(model)
         labels = [grid.name] if style_encoder is None else [grid.name, f"styles by {style_encoder}"]
         for label in labels:
@@ -61,6 +74,10 @@ class Mmh(nn.Module):
     def last(self) -> DiffusionModel:
         """The model whose style the results have."""
         return self.model if self.target is None else self.target
+
+    def upwards(self, volumes: Tensor) -> Predictor:
+        """What predicts noise on the way up of volumes (B, 1, X, Y, Z)."""
+        return partial(self.model, told=told_of(volumes)) if self.own_style_up else self.model
 
     def known_contrast(self, contrast: str) -> str:
         """The `contrast` itself; refuse what was not trained on."""

@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 import torch
 from monai.networks.schedulers import DDIMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...base.arguments import check_whole
 from ...base.errors import InputError
 
 # Called with the number of the step that is done.
 Told = Callable[[int], None]
+# Called with noisy volumes, time, gradient maps and contrasts; gives the noise.
+Predictor = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 class DdimSampler:
@@ -41,7 +43,7 @@ class DdimSampler:
 
     @torch.no_grad()
     def invert(
-        self, model: nn.Module, volumes: Tensor, condition: Tensor, contrast: Tensor, told: Told | None = None
+        self, model: Predictor, volumes: Tensor, condition: Tensor, contrast: Tensor, told: Told | None = None
     ) -> Tensor:
         """The noisy volumes at `middle` that volumes (B, 1, X, Y, Z) become by the model's own noise."""
         stride = self._stride("steps_up", self.steps_up)
@@ -58,7 +60,7 @@ class DdimSampler:
 
     def sample(
         self,
-        model: nn.Module,
+        model: Predictor,
         noisy: Tensor,
         condition: Tensor,
         contrast: Tensor,
@@ -93,7 +95,6 @@ class DdimSampler:
         return stride
 
 
-def _predict(model: nn.Module, noisy: Tensor, time: int, condition: Tensor, contrast: Tensor) -> Tensor:
+def _predict(model: Predictor, noisy: Tensor, time: int, condition: Tensor, contrast: Tensor) -> Tensor:
     times = torch.full((len(noisy),), time, device=noisy.device)
-    found: Tensor = model(noisy, times, condition, contrast)
-    return found
+    return model(noisy, times, condition, contrast)

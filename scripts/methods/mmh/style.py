@@ -29,6 +29,23 @@ class Style:
     mean: Tensor
     deviation: Tensor
 
+    @property
+    def told(self) -> Tensor:
+        """What a model is told of it, (B, 2)."""
+        return torch.stack([self.mean, self.deviation], dim=1)
+
+
+def foreground(volumes: Tensor) -> Tensor:
+    """Where volumes of the network's grid, from -1 to 1, show something."""
+    # Background is -1 but for rounding.
+    return volumes > -0.999
+
+
+def told_of(volumes: Tensor) -> Tensor:
+    """What a model is told of the volumes' (B, 1, X, Y, Z) own style, (B, 2)."""
+    values = [volume[foreground(volume)].float() for volume in volumes]
+    return torch.stack([torch.stack([each.mean(), each.std(correction=0)]) for each in values])
+
 
 class StyleStatistics(nn.Module):
     """Finds the style of volumes: a histogram of `bins` from `low` to `high`, and mean and standard deviation.

@@ -20,8 +20,7 @@ from .losses import TargetLoss, gradient_loss
 from .network import Mmh
 from .pictures import picture_columns
 from .sampling import DdimSampler
-from .style import StyleStatistics
-from .style_stage import foreground
+from .style import StyleStatistics, foreground
 from .tri_planar import TriPlanarAttention
 from .volumes import Remembered
 
@@ -122,9 +121,9 @@ class TargetStage(nn.Module):
     @torch.no_grad()
     def _begin(self, volume: Tensor, edges: Tensor, contrast: Tensor) -> tuple[Tensor, Tensor]:
         """What the first stage makes of one volume, and that as noise, (1, X, Y, Z) in half precision."""
-        noisy = self.sampler.invert(self.network.model, volume, edges, contrast)
+        noisy = self.sampler.invert(self.network.upwards(volume), volume, edges, contrast)
         unified = self.sampler.sample(self.network.model, noisy, edges, contrast).clamp(-1, 1)
-        again = self.sampler.invert(self.network.model, unified, edges, contrast)
+        again = self.sampler.invert(self.network.upwards(unified), unified, edges, contrast)
         return unified[0].half().cpu(), again[0].half().cpu()
 
     def _adapt(self, side: Side) -> Tensor:

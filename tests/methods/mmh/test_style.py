@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from scripts.base.errors import InputError
-from scripts.methods.mmh.style import Style, StyleRecords, StyleStatistics, wasserstein
+from scripts.methods.mmh.style import Style, StyleRecords, StyleStatistics, foreground, told_of, wasserstein
 
 VALUES = torch.tensor([-0.7, -0.31, 0.0, 0.012, 0.45])
 
@@ -35,6 +35,15 @@ def test_the_style_is_that_of_the_mask_alone():
     torch.testing.assert_close(StyleStatistics()(other, mask).histogram, found.histogram)
     with pytest.raises(InputError, match="at least one voxel, its mask holds none"):
         StyleStatistics()(volume, volume > 2)
+
+
+def test_a_model_is_told_mean_and_deviation():
+    volumes = torch.rand(2, 1, 3, 4, 5)
+    volumes[:, :, 0] = -1
+    torch.testing.assert_close(told_of(volumes), StyleStatistics()(volumes, foreground(volumes)).told)
+    assert told_of(volumes)[1].tolist() == pytest.approx(
+        [float(volumes[1, :, 1:].mean()), float(volumes[1, :, 1:].std(correction=0))]
+    )
 
 
 def test_the_wasserstein_distance_is_the_mean_difference_of_cumulative_sums():
