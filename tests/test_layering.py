@@ -45,6 +45,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "methods/haca3plus": METHOD | {"methods/haca3"},
     "methods/mispel": METHOD,
     "methods/ssim": METHOD,
+    "methods/mmh": METHOD,
     # The engine and its report know the contract of methods and no method.
     "harmonize": {"base", "images", "inferers", "jobs", "methods/base", "registration"},
     "qc": {"harmonize", "metrics", "images", "inferers", "jobs", "base", "methods/base"},

@@ -48,6 +48,25 @@ NARROW_DEFAULT: Mapping[str, Any] = {
     "precision": "fp32",
     "background#radius": 2,
 }
+NARROW_DIFFUSION: Mapping[str, Any] = {
+    "middle_ground": ["t1w", "flair"],
+    "precision": "fp32",
+    "network_def#grid#shape": [8, 8, 8],
+    "network_def#grid#voxel_mm": 2,
+    "network_def#model#predictor": {
+        "_target_": "scripts.methods.mmh.noise_predictor.NoisePredictor",
+        "channels": [4, 8],
+        "residual_blocks": 1,
+        "attention_levels": [False, True],
+        "head_channels": 4,
+        "norm_groups": 2,
+        "patch": 2,
+    },
+    "steps_up": 2,
+    "middle": 2,
+    "steps_down": 1,
+    "detail#radius": 4,
+}
 NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {
     "method_haca3": {
         "network_def#field_of_view": 96,
@@ -65,6 +84,8 @@ NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {
         "field": [8, 8, 8],
         "background#radius": 2,
     },
+    "method_mmh": NARROW_DIFFUSION,
+    "method_mmh_small": NARROW_DIFFUSION,
 }
 
 
@@ -103,17 +124,24 @@ class Method:
     def encode(self, contrast: str, target: np.ndarray) -> Code:
         """The code of a target; of a method without targets, that of its first scanner."""
         if self.ground:
-            return self.method.middle_ground(contrast, self.network.scanners[0])
+            return self.method.middle_ground(contrast, self.scanners[0])
         channel = CONTRASTS.index(contrast)
         stack = np.zeros((len(CONTRASTS), *target.shape), np.float32)
         stack[channel] = target
         described = prepared(self.preprocessing, stack)
         return replace(self.method.encode(described["image"], contrast), scale=scale_of(described, channel))
 
+    @property
+    def scanners(self) -> Sequence[str | None]:
+        """Those that a method without targets knows; any is as good as none to one that takes all."""
+        return [None] if self.method.can.any_scanner else self.network.scanners
+
     def two_targets(self) -> list[Code]:
         """Two whose outputs are to differ: of two contrasts, or the ways of two scanners to the middle ground."""
+        if self.ground and self.method.can.any_scanner:
+            return [self.method.middle_ground(contrast, None) for contrast in self.ground[:2]]
         if self.ground:
-            return [self.method.middle_ground(self.ground[0], s) for s in self.network.scanners[:2]]
+            return [self.method.middle_ground(self.ground[0], s) for s in self.scanners[:2]]
         if len(self.method.can.contrasts) == 1:
             return [self.encode("t1w", channel(visit(seed), "t1w")) for seed in (2, 3)]
         return [self.encode(contrast, channel(visit(seed=2), contrast)) for contrast in ("t1w", "flair")]

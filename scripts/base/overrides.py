@@ -25,6 +25,7 @@ from .option_kinds import SWITCH, to_kind
 _SEPARATOR = ReferenceResolver.sep
 # Where a config declares what the values of its options may be.
 KINDS = "option_kinds"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 # As a config and the pages write None.
 NOTHING = "null"
 # As a shell has it of a process that Ctrl-C ended.
@@ -34,9 +35,10 @@ INTERRUPTED = 130
 def refuse_unknown_overrides(bundle_root: str) -> None:
     """Refuse a wrong `bundle_root`, then any override of the current `monai.bundle run` that changes nothing.
 
-    Overrides are the keys on the command line, in `args_file`, and in the second and later config files. A key is used
-    when a reference of the config points to it, into it or to a block around it; directly inside a `_target_` block it
-    must also be an argument of the target. A workflow that was not started by `monai.bundle.run` is not checked.
+    Overrides are the keys on the command line, in `args_file`, and in the second and later config files; of this
+    bundle's own files only the last. A key is used when a reference of the config points to it, into it or to a block
+    around it; directly inside a `_target_` block it must also be an argument of the target. A workflow that was not
+    started by `monai.bundle.run` is not checked.
 
     The values of overrides must be of the kinds that the config declares, see `option_kinds.py`; the words `true`,
     `false` and `null`, as which the command line hands them over, become what they mean. The `device` must be there.
@@ -56,10 +58,12 @@ def refuse_unknown_overrides(bundle_root: str) -> None:
 def check_overrides(run: CurrentRun) -> None:
     """Refuse the first override of `run` that changes nothing, or to what it must not be."""
     checker = OverrideChecker(run.files, run.workflow)
-    for number, file in enumerate(run.files[1:], start=2):
+    for file in run.files[1:]:
+        # What a layer of this bundle's own brings may be there for other files than those laid over it now.
+        is_layer = file != run.files[-1] and Path(file).resolve().parent == CONFIGS
         for key, value in ConfigParser.load_config_file(file).items():
             if not key.startswith("_"):
-                if not checker.uses(key) and not _is_used_before(key, number, run):
+                if not is_layer:
                     checker.check(key, f"key `{key}` of {file}")
                 checker.meaning(key, value, f"key `{key}` of {file}")
     for key, value in run.overrides.items():
@@ -68,16 +72,6 @@ def check_overrides(run: CurrentRun) -> None:
         if meaning is not value:
             # MONAI parses the config again, since nothing of it is in use yet.
             run.workflow.parser[key] = meaning
-
-
-def _is_used_before(key: str, number: int, run: CurrentRun) -> bool:
-    """Whether a key of the file of a `number` is used before the last file, which may replace what uses it."""
-    for count in range(number, len(run.files)):
-        merged = ConfigParser()
-        merged.read_config(run.files[:count])
-        if OverrideChecker(run.files[:count], run.workflow, merged).uses(key):
-            return True
-    return False
 
 
 def _print_message(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -98,9 +92,9 @@ def _print_message(kind: type[BaseException], error: BaseException, trace: Trace
 class OverrideChecker:
     """Knows which ids the config uses."""
 
-    def __init__(self, files: list[str], workflow: ConfigWorkflow, merged: ConfigParser | None = None) -> None:
+    def __init__(self, files: list[str], workflow: ConfigWorkflow) -> None:
         self.names = ", ".join(files)
-        self.merged = merged or workflow.parser
+        self.merged = workflow.parser
         # MONAI has replaced the `%` references in the merged config; the files still hold them.
         self.written = dict(_walk(ConfigParser.load_config_files(files)))
         self.defaults: dict[str, Any] = {}
@@ -113,20 +107,13 @@ class OverrideChecker:
         kinds = self.merged.get(KINDS) or {}
         self.kinds = {ReferenceResolver.normalize_id(name): kind for name, kind in kinds.items()}
 
-    def uses(self, key: str) -> bool:
-        """Whether `key` changes something."""
+    def check(self, key: str, label: str) -> None:
+        """Raise an InputError that begins with `label` where `key` changes nothing."""
         id = ReferenceResolver.normalize_id(key.removeprefix("+"))
         block, _, name = id.rpartition(_SEPARATOR)
         accepted = _arguments_of_target(self.merged.get(block))
-        return self._is_used(id) and (accepted is None or name in accepted)
-
-    def check(self, key: str, label: str) -> None:
-        """Raise an InputError that begins with `label` where `key` changes nothing."""
-        if self.uses(key):
+        if self._is_used(id) and (accepted is None or name in accepted):
             return
-        id = ReferenceResolver.normalize_id(key.removeprefix("+"))
-        block = id.rpartition(_SEPARATOR)[0]
-        accepted = _arguments_of_target(self.merged.get(block))
         known = [other for other in self.written if self._is_used(other)]
         known += [f"{block}{_SEPARATOR}{argument}" for argument in accepted or ()]
         nearest = max(known, key=lambda other: _likeness(id, other)).replace(_SEPARATOR, "#")

@@ -23,6 +23,10 @@ SHARES: Mapping[str, float] = {
     "finish": 0.03,
     "write": 0.05,
 }
+# A step that takes the place of several in runs that have it.
+INSTEAD: Mapping[str, tuple[str, ...]] = {
+    "harmonize volumes": ("harmonize axial slices", "harmonize coronal slices", "harmonize sagittal slices", "fuse"),
+}
 
 
 class Steps:
@@ -32,19 +36,22 @@ class Steps:
         self.stream = stream or sys.stderr
         self.start = time.monotonic()
         self.current = ""
+        self.shares = SHARES
         self.lock = Lock()
 
     def tell(self, step: str, done: float = 0.0) -> None:
         """`step` has begun, or that share of it is done; one that comes before the current one is a part of that."""
-        names = list(SHARES)
         with self.lock:
+            if step in INSTEAD:
+                self.shares = _with_one_instead(self.shares, step)
+            names = list(self.shares)
             if names.index(step) < names.index(self.current or step):
                 return
             begins, self.current = step != self.current, step
             if not begins and not self.stream.isatty():
                 return
-            before = sum(SHARES[name] for name in names[: names.index(step)])
-            share = (before + done * SHARES[step]) / sum(SHARES.values())
+            before = sum(self.shares[name] for name in names[: names.index(step)])
+            share = (before + done * self.shares[step]) / sum(self.shares.values())
             seconds = time.monotonic() - self.start
             # At the very beginning there is nothing to estimate from.
             left = f", about {seconds * (1 - share) / share:.0f} s left" if share > 0.05 else ""
@@ -59,6 +66,16 @@ class Steps:
         """Leave the line."""
         if self.current and self.stream.isatty():
             print(file=self.stream)
+
+
+def _with_one_instead(shares: Mapping[str, float], step: str) -> Mapping[str, float]:
+    """The shares with that of a `step` in the place of the steps that it stands for, if it is not there already."""
+    first, *_ = replaced = INSTEAD[step]
+    if first not in shares:
+        return shares
+    whole = sum(shares[name] for name in replaced)
+    places = ((step, whole) if name == first else (name, share) for name, share in shares.items())
+    return {name: share for name, share in places if name not in replaced}
 
 
 _shown: Steps | None = None

@@ -50,15 +50,13 @@ def test_known_overrides_take_effect(config_file, capsys):
     assert "ran 2 4 5 {'x': 'y'} 1.0" in capsys.readouterr().out
 
 
-def test_what_a_file_brings_may_be_replaced_by_a_later_one(config_file, tmp_path, capsys):
-    middle = write(
-        tmp_path / "middle.json",
-        {"slope": 0.25, "loss": {"_target_": "torch.nn.LeakyReLU", "negative_slope": "@slope"}},
-    )
-    last = write(tmp_path / "last.json", {"loss": {"_target_": "torch.nn.SmoothL1Loss", "beta": 0.75}})
-    run([config_file, middle, last])
-    assert " 0.75" in capsys.readouterr().out
-    assert "key `slope` of" in refusal([config_file, last, write(tmp_path / "idle.json", {"slope": 1})])
+def test_what_a_layer_of_the_bundle_brings_need_not_be_used(config_file, tmp_path, capsys, monkeypatch):
+    layer, last = write(tmp_path / "layer.json", {"slope": 1}), write(tmp_path / "last.json", {"lambda_rec": 3})
+    assert "key `slope` of" in refusal([config_file, layer, last])
+    monkeypatch.setattr("scripts.base.overrides.CONFIGS", tmp_path)
+    run([config_file, layer, last])
+    assert "ran 3" in capsys.readouterr().out
+    assert "key `slope` of" in refusal([config_file, layer])
 
 
 def test_new_entry_of_a_table_and_new_argument_of_a_target_are_fine(config_file, capsys):

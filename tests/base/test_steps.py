@@ -28,6 +28,16 @@ def test_a_step_within_a_later_one_is_a_part_of_that():
     assert [line.split(":")[0] for line in log.getvalue().splitlines()] == ["3 of 9", "7 of 9"]
 
 
+def test_a_step_may_take_the_place_of_several():
+    log = io.StringIO()
+    steps = Steps(log)
+    for step in ("read", "harmonize volumes", "finish"):
+        steps.tell(step)
+    lines = [line.split(",")[0] for line in log.getvalue().splitlines()]
+    assert lines == ["1 of 9: read", "4 of 6: harmonize volumes", "5 of 6: finish"]
+    assert sum(steps.shares.values()) == pytest.approx(sum(SHARES.values()))
+
+
 def test_a_terminal_has_one_line_with_the_time_that_is_left():
     screen = Terminal()
     steps = Steps(screen)

@@ -9,7 +9,7 @@ from torch import Tensor
 from scripts.base.errors import InputError
 from scripts.inferers.harmonization import Harmonized
 from scripts.jobs.targets import StoredCode
-from scripts.methods.haca3.carry_detail import Redrawing
+from scripts.layers.carry_detail import Redrawing
 from scripts.methods.haca3.code import Haca3Code
 from scripts.methods.haca3.fusing import MedianFusion
 from scripts.methods.haca3.levels import LevelCalibration

@@ -6,15 +6,22 @@ the target is nearly a straight line of its image of the source, and that line o
 the network errs in, it errs in twice, and the two cancel (lines after He et al. 2013, guided filters).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d, interpolate, pad
 
-from ...base.errors import InputError
-from .tone import ToneCalibration
+from ..base.errors import InputError
+
+
+class Calibration(Protocol):
+    """Finds what gives an image the brightness of another one that shows the same."""
+
+    def curve(self, made: Tensor, wanted: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """The curve from what is `made` to what is `wanted`; None where nothing can be told."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class DetailCarrier:
 
     def __init__(
         self,
-        calibration: ToneCalibration | None,
+        calibration: Calibration | None,
         radius: int = 16,
         coarseness: int = 4,
         epsilon: float = 3e-4,

@@ -1,0 +1,1 @@
+"""MMH; see README.md for the paper's symbols and equations."""
