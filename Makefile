@@ -40,8 +40,8 @@ $(SIMULATED): | $(INSTALLED)
 # The weights that ship, from nothing, on two CPU cores: about eight hours. Needs Colin27 (docs/training.md).
 weights: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/make_library.json
-	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/train.json --workers 1
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) "['configs/train.json', 'configs/train_haca3plus_score.json']" --workers 1
+	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/train.json --workers 1
 	$(BUNDLE_RUN) configs/release_weights.json
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets

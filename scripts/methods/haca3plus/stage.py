@@ -19,7 +19,8 @@ class PlusStage(nn.Module):
     `withheld`, and of what is left each one with `dropout`; one always remains. With the probability `curve_alone` a
     sample keeps its curve alone, and with `closed` its gate is closed, so that the way for identity learns to stand by
     itself; with `own` the target is the source's own scanner, and nothing is to change. Pixels outside of the brain,
-    which the first `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`.
+    which the first `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`. Where `severity` is
+    0, the artifact encoder stays as it is.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class PlusStage(nn.Module):
         tissue: float = 0.1,
         restraint: float = 0.01,
         gate: float = 0.03,
-        severity: float = 0.1,
+        severity: float = 0.0,
         rest: float = 0.1,
     ) -> None:
         super().__init__()
@@ -55,7 +56,10 @@ class PlusStage(nn.Module):
         self.curve_alone, self.closed, self.own = curve_alone, closed, own
         self.gradient, self.square, self.rest = gradient, square, rest
         self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "gate": gate}
-        self.weights["severity"] = severity
+        if severity:
+            self.weights["severity"] = severity
+        else:
+            network.artifact_encoder.requires_grad_(False)
 
     def forward(self, batch: Mapping[str, Any], iteration: int = 0) -> dict[str, Tensor]:
         """The losses by name, their weighted sum as `total`; they are the same in every `iteration`."""
@@ -66,7 +70,8 @@ class PlusStage(nn.Module):
         each = [self._harmonize(batch, sources, seen, chosen) for chosen in contrasts.unbind(1)]
         losses = {name: torch.stack([one[name] for one in each]).mean() for name in each[0]}
         losses["tissue"] = self._tissue(seen, batch, available)
-        losses["severity"] = severity
+        if severity is not None:
+            losses["severity"] = severity
         losses["total"] = losses["image"] + sum(weight * losses[name] for name, weight in self.weights.items())
         return losses
 
@@ -99,8 +104,8 @@ class PlusStage(nn.Module):
         kept[:, 2] *= (torch.rand(len(left), device=left.device) >= self.closed).to(left.dtype)
         return kept
 
-    def _sources(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Seen, Tensor]:
-        """Codes (B, C, D) of the sources, what is seen of them, and the loss of eta."""
+    def _sources(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Seen, Tensor | None]:
+        """Codes (B, C, D) of the sources, what is seen of them, and the loss of eta if that is learned."""
         network, images, available = self.network, batch["source"], batch["available"]
         size, present = images.shape, (available != 0).flatten()
         contrast = torch.eye(size[1], device=images.device).repeat(size[0], 1)
@@ -113,7 +118,7 @@ class PlusStage(nn.Module):
         beta = activate(seen.logits.detach().float(), network.tissues)
         theta = network.contrast_encoder(slices, beta, shown[present], percentiles[present], contrast[present])
         eta = network.artifact_encoder(slices, shown[present], percentiles[present, 5:6])
-        loss = self._severity(batch, eta.float(), present, percentiles)
+        loss = self._severity(batch, eta.float(), present, percentiles) if "severity" in self.weights else None
         known = torch.cat([theta.float(), eta.float().detach()], dim=1)
         codes = torch.cat([blank.index_copy(0, present.nonzero().squeeze(1), known), percentiles, contrast], dim=1)
         return codes.unflatten(0, size[:2]), seen, loss

@@ -7,7 +7,7 @@ from .tiny import tiny_batch, tiny_network
 
 
 def test_losses_are_finite_and_reach_every_part():
-    stage = PlusStage(tiny_network(learned=True), targets=4, curve_alone=0.0, closed=0.0)
+    stage = PlusStage(tiny_network(learned=True), targets=4, curve_alone=0.0, closed=0.0, severity=0.1)
     torch.manual_seed(0)
     losses = stage(tiny_batch())
     assert {"image", "decoded", "tissue", "restraint", "gate", "severity", "total"} == set(losses)
@@ -15,6 +15,17 @@ def test_losses_are_finite_and_reach_every_part():
     for name, parameter in stage.network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
         assert parameter.grad.any(), name
+
+
+def test_without_its_loss_the_artifact_encoder_stays_as_it_is():
+    stage = PlusStage(tiny_network(learned=True))
+    losses = stage(tiny_batch())
+    assert "severity" not in losses
+    losses["total"].backward()
+    learning = {
+        name.split(".")[0] for name, parameter in stage.network.named_parameters() if parameter.grad is not None
+    }
+    assert learning and "artifact_encoder" not in learning
 
 
 def test_total_is_the_weighted_sum():

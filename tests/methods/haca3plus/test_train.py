@@ -52,6 +52,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(library: Path, output: Path, **overrides: Any) -> Path:
     given = {"bundle_root": str(BUNDLE), "dataset_dir": str(library), "output_dir": str(output), **TINY, **overrides}
+    given = {"initial_weights": "", **given}
     monai.bundle.run(config_file=str(BUNDLE / "configs" / "train.json"), **given)
     return output
 
