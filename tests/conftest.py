@@ -1,5 +1,7 @@
 """Fixtures that several test files share."""
 
+import ctypes
+import gc
 import json
 import os
 import sys
@@ -53,6 +55,16 @@ def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def freed_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def freed_memory_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings tell the process to keep what is freed, which a process of thousands of tests cannot afford."""
     monkeypatch.setattr("scripts.training.memory.keep_freed_memory", lambda: None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def freed_memory_goes_back() -> Iterator[None]:
+    """Hand what a test file has freed back to the system, which glibc's heaps of many threads would keep."""
+    yield
+    gc.collect()
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
