@@ -52,7 +52,7 @@ class TranslationStage(nn.Module):
             return self.loss.translator(made, *judged, self.network.vectors.mean(0))
         if self.made is None:
             raise InputError(f"`players` must have the {TRANSLATOR} before the {DISCRIMINATORS}")
-        made, self.made = self.made, None
+        made = self.made
         return self.loss.discriminators(
             images(made.image),
             images(made.translated.detach()),
