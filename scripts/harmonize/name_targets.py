@@ -37,6 +37,11 @@ class NamedTargetsMaker:
             raise InputError(
                 "`dataset_dir` must be the folder of a cohort, such as --dataset_dir output/targets/cohort"
             )
+        if not isinstance(self.file, str | Path):
+            raise InputError(
+                "`named_targets` must be a file to write to, this method knows its targets by name already; give "
+                "--named_targets targets.json"
+            )
         if not self.preparation.method.can.stored_codes:
             name = self.preparation.method.name
             raise InputError(f"named targets need a method whose codes can be kept, as HACA3's; this is {name}")

@@ -54,7 +54,7 @@ class Subject:
         return result
 
 
-class Plane:
+class PlaneSlices:
     """The slices of one orientation, and what comes of them.
 
     `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw.

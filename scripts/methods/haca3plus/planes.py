@@ -18,7 +18,7 @@ from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import PRECISIONS, autocast
 from ..haca3.features import SliceFeatures
 from .network import HarmonizationNet
-from .plane_slices import Plane, PlaneSettings, Subject, bounding_box, first_slices, framed
+from .plane_slices import PlaneSettings, PlaneSlices, Subject, bounding_box, first_slices, framed
 from .volume_code import VolumeCode, code_features, evenly_spread
 
 
@@ -82,7 +82,7 @@ class PlanesInferer(HarmonizationInferer):
             means[0, channel] = code.mean[0]
         dtype = PRECISIONS[self.precision]
         settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
-        passes = [Plane(subject, network, plane, means, wanted, settings) for plane in self.orientations]
+        passes = [PlaneSlices(subject, network, plane, means, wanted, settings) for plane in self.orientations]
         for plane in passes:
             plane.run()
         tell("fuse")
@@ -123,7 +123,9 @@ class PlanesInferer(HarmonizationInferer):
         mean = (found * (area / area.sum())[:, None]).sum(0, keepdim=True)
         return VolumeCode(mean, found, tuple(planes), tuple(indices), area)
 
-    def _result(self, subject: Subject, passes: Sequence[Plane], codes: Sequence[VolumeCode], index: int) -> Harmonized:
+    def _result(
+        self, subject: Subject, passes: Sequence[PlaneSlices], codes: Sequence[VolumeCode], index: int
+    ) -> Harmonized:
         planes = torch.stack([plane.images[index] for plane in passes])
         image = subject.whole(planes.quantile(0.5, dim=0) if len(passes) % 2 == 0 else planes.median(0).values)
         attention = None

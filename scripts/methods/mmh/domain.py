@@ -15,7 +15,7 @@ from ...base.errors import InputError
 from ...images.siblings import contrast_of_name
 from ...training.visits import Visit
 from .grid import NetworkGrid
-from .style import Style, StyleStatistics, foreground, wasserstein
+from .style import Style, StyleStatistics, foreground, histogram_distance
 from .volumes import GridVolumes
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class TargetDomain:
         for site, visits in sites.items():
             if len(visits) >= self.fewest:
                 histograms = self._style(self._volumes(visits)).histogram
-                pairs = [wasserstein(first, second) for first, second in combinations(histograms, 2)]
+                pairs = [histogram_distance(first, second) for first, second in combinations(histograms, 2)]
                 distances[site] = float(torch.stack(pairs).mean())
                 logger.info("site %s: %d images, %.5f apart", site, len(visits), distances[site])
         if not distances:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ...base.errors import InputError
-from .style import Style, wasserstein
+from .style import Style, histogram_distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ def gradient_loss(edges: Tensor, edges_made: Tensor) -> Tensor:
 def style_terms(style: Style, record: Style) -> tuple[Tensor, Tensor, Tensor]:
     """The three parts of L_E for each volume, (B,): Wasserstein distance, squared errors of mean and deviation."""
     return (  # Eq. (10)
-        wasserstein(record.histogram, style.histogram),
+        histogram_distance(record.histogram, style.histogram),
         (record.mean - style.mean).square(),
         (record.deviation - style.deviation).square(),
     )

@@ -89,7 +89,7 @@ class StyleStatistics(nn.Module):
         return histogram / (histogram.sum() + 1e-12), values.mean(), values.std(correction=0)  # Eq. (7)
 
 
-def wasserstein(first: Tensor, second: Tensor) -> Tensor:
+def histogram_distance(first: Tensor, second: Tensor) -> Tensor:
     """WD(.) of histograms (..., K): the mean absolute difference of their cumulative sums; 0 if they are the same."""
     return (first - second).cumsum(-1).abs().mean(-1)
 

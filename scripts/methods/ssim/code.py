@@ -10,7 +10,7 @@ from ...base.arguments import refuse_unknown
 from ...base.errors import InputError
 from ...jobs.targets import StoredCode, is_number
 from ..base import Code
-from .network import SsimNet, Style
+from .network import SsimNet, StyleCode
 
 _NUMBERS = ("noise", "labels")
 
@@ -33,10 +33,10 @@ class SsimCode(Code):
         """All of it differs between scanners."""
         return {"appearance": [*(self.noise or ()), *self.labels.values()]}
 
-    def style(self) -> Style:
+    def style(self) -> StyleCode:
         """As the network takes it."""
         noise = None if self.noise is None else torch.tensor([self.noise])
-        return Style(noise, torch.tensor([list(self.labels.values())]))
+        return StyleCode(noise, torch.tensor([list(self.labels.values())]))
 
     @classmethod
     def mean(cls, codes: Sequence[Self], **origin: Any) -> Self:

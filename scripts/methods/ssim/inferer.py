@@ -11,7 +11,7 @@ from ...base.errors import InputError
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import PRECISIONS
 from .field import Field, check_field, enlarge_voxels, field_around, shrink_voxels
-from .network import SsimNet, Style
+from .network import SsimNet, StyleCode
 
 
 class FieldInferer(HarmonizationInferer):
@@ -43,7 +43,7 @@ class FieldInferer(HarmonizationInferer):
 
     @torch.inference_mode()
     def harmonize(
-        self, image: Tensor, network: SsimNet, targets: Sequence[Style | None], available: Tensor | None = None
+        self, image: Tensor, network: SsimNet, targets: Sequence[StyleCode | None], available: Tensor | None = None
     ) -> list[Harmonized]:
         """Sources (4, X, Y, Z), of which the network's contrast counts, to one result for each target."""
         source = self._source(image, network)
@@ -58,11 +58,11 @@ class FieldInferer(HarmonizationInferer):
         return results
 
     @torch.inference_mode()
-    def encode(self, image: Tensor, network: SsimNet) -> Style:
+    def encode(self, image: Tensor, network: SsimNet) -> StyleCode:
         """The style of the network's contrast among images (4, X, Y, Z)."""
         _, seen = self._look(self._source(image, network))
         found = network.style(seen)
-        return Style(found.mean, found.labels)
+        return StyleCode(found.mean, found.labels)
 
     def _source(self, image: Tensor, network: SsimNet) -> Tensor:
         """(1, X, Y, Z)."""
@@ -76,12 +76,12 @@ class FieldInferer(HarmonizationInferer):
         field = field_around(source[0] > 0, self.field, self.voxel_mm, grows=True)
         return field, enlarge_voxels(field.cut(source)[None], self.voxel_mm)
 
-    def _pass(self, seen: Tensor, network: SsimNet, target: Style | None) -> Tensor:
+    def _pass(self, seen: Tensor, network: SsimNet, target: StyleCode | None) -> Tensor:
         if self.whole:
             return network(seen, target).float()
         if target is not None and target.noise is None:
             # One style for all windows.
-            target = Style(network.style(seen).mean, target.labels)
+            target = StyleCode(network.style(seen).mean, target.labels)
         window = [side // self.voxel_mm for side in self.field]
         result = sliding_window_inference(
             seen, window, 1, lambda part: network(part, target).float(), self.overlap, mode="gaussian"

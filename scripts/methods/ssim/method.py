@@ -11,7 +11,7 @@ from ...jobs.targets import NamedTargets, StoredCode
 from ..base import Abilities, Method
 from .code import SsimCode, read_ssim_code, refuse_contrast
 from .inferer import FieldInferer
-from .network import SsimNet, Style
+from .network import SsimNet, StyleCode
 from .styles import AGNOSTIC, style_name
 
 NOISES = ("zero", "drawn", "source")
@@ -59,7 +59,7 @@ class SsimMethod(Method):
         """The code of a file, or of a name."""
         return read_ssim_code(stored, self.network)
 
-    def for_network(self, code: SsimCode) -> Style:
+    def for_network(self, code: SsimCode) -> StyleCode:
         """Noise (1, N) and labels (1, K)."""
         return code.style()
 

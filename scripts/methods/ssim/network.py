@@ -30,7 +30,7 @@ class SeenStyle(NamedTuple):
     labels: Tensor
 
 
-class Style(NamedTuple):
+class StyleCode(NamedTuple):
     """What an image is brought to: noise (1, N), the source's own if it is None, and labels (1, K)."""
 
     noise: Tensor | None
@@ -98,9 +98,9 @@ class SsimNet(nn.Module):
         made = self.generator(structure, noise, labels)[..., : shown.shape[2], : shown.shape[3], : shown.shape[4]]
         return (made.float() + 1) * (self.white / 2) * shown
 
-    def forward(self, image: Tensor, target: Style | None = None) -> Tensor:
+    def forward(self, image: Tensor, target: StyleCode | None = None) -> Tensor:
         """Images (B, 1, X, Y, Z) in the style of the target, by default the one of no place."""
-        noise, labels = target or Style(torch.zeros(1, self.sizes.noise), self.agnostic)
+        noise, labels = target or StyleCode(torch.zeros(1, self.sizes.noise), self.agnostic)
         if noise is None:
             noise = self.style(image).mean
         count = len(image)

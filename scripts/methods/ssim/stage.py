@@ -11,7 +11,7 @@ from ...base.errors import InputError
 from ...base.seeds import derive_seed
 from .discriminators import ImageDiscriminator, StructureDiscriminator
 from .losses import TranslationLoss
-from .network import SsimNet, Style
+from .network import SsimNet, StyleCode
 from .translation import Translation, translate
 
 TRANSLATOR, DISCRIMINATORS = "translator", "discriminators"
@@ -52,7 +52,7 @@ class TranslationStage(nn.Module):
             return self.loss.translator(made, *judged, self.network.vectors.mean(0))
         if self.made is None:
             raise InputError(f"`players` must have the {TRANSLATOR} before the {DISCRIMINATORS}")
-        made, self.made = self.made, None
+        made = self.made
         return self.loss.discriminators(
             images(made.image),
             images(made.translated.detach()),
@@ -86,7 +86,7 @@ class TranslateVolumes:
             losses = self.loss.validation(made)
             styles = [*self.network.vectors.split(1), self.network.agnostic]
             noise = torch.zeros(1, self.network.sizes.noise, device=image.device)
-            shown = [self.network(image, Style(noise, style)) for style in styles]
+            shown = [self.network(image, StyleCode(noise, style)) for style in styles]
         return {
             **batch,
             "source": _middle(image),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from scripts.base.errors import InputError
-from scripts.methods.mmh.style import Style, StyleRecords, StyleStatistics, foreground, told_of, wasserstein
+from scripts.methods.mmh.style import Style, StyleRecords, StyleStatistics, foreground, histogram_distance, told_of
 
 VALUES = torch.tensor([-0.7, -0.31, 0.0, 0.012, 0.45])
 
@@ -49,8 +49,8 @@ def test_a_model_is_told_mean_and_deviation():
 def test_the_wasserstein_distance_is_the_mean_difference_of_cumulative_sums():
     first, second = torch.tensor([1.0, 0, 0, 0]), torch.tensor([0, 0, 1.0, 0])
     # 1 at two of four bins.
-    assert float(wasserstein(first, second)) == pytest.approx(0.5)
-    assert float(wasserstein(first, first)) == 0
+    assert float(histogram_distance(first, second)) == pytest.approx(0.5)
+    assert float(histogram_distance(first, first)) == 0
 
 
 def style(mean: float, count: int = 1) -> Style:

@@ -4,7 +4,7 @@ import torch
 from scripts.base.errors import InputError
 from scripts.methods.ssim.field import Field, FieldStream, LargerVoxels, enlarge_voxels, field_around, shrink_voxels
 from scripts.methods.ssim.inferer import FieldInferer
-from scripts.methods.ssim.network import Style
+from scripts.methods.ssim.network import StyleCode
 
 from ...training.box_stream import BoxScans
 from .tiny import tiny_net
@@ -55,7 +55,7 @@ def test_a_stream_gives_whole_boxes_or_patches():
 @pytest.mark.parametrize("options", [{}, {"voxel_mm": 2}, {"whole": False}, {"precision": "bf16"}])
 def test_what_is_0_stays_0_and_the_rest_is_harmonized(options):
     net, image = tiny_net(), ball()
-    target = Style(torch.zeros(1, 2), net.vectors[:1])
+    target = StyleCode(torch.zeros(1, 2), net.vectors[:1])
     (result,) = FieldInferer((8, 8, 8), **options).harmonize(image, net, [target])
     assert result.image.shape == (1, 20, 22, 18) and result.image.dtype == torch.float32
     assert not result.image[0, image[0] == 0].any()
@@ -66,14 +66,14 @@ def test_what_is_0_stays_0_and_the_rest_is_harmonized(options):
 
 def test_one_window_that_holds_all_is_the_whole_volume():
     net, image = tiny_net(), ball()
-    target = Style(None, net.vectors[:1])
+    target = StyleCode(None, net.vectors[:1])
     results = [FieldInferer((12, 12, 12), whole=whole).harmonize(image, net, [target])[0] for whole in (True, False)]
     torch.testing.assert_close(results[1].image, results[0].image, atol=1e-5, rtol=0)
 
 
 def test_detail_that_large_voxels_do_not_show_is_the_sources():
     net, image = tiny_net(), ball()
-    inferer, target = FieldInferer((12, 12, 12), voxel_mm=2), Style(torch.zeros(1, 2), net.vectors[:1])
+    inferer, target = FieldInferer((12, 12, 12), voxel_mm=2), StyleCode(torch.zeros(1, 2), net.vectors[:1])
     (result,) = inferer.harmonize(image, net, [target])
     field = field_around(image[0] > 0, (12, 12, 12), 2, grows=True)
     part, made = field.cut(image[:1])[None], field.cut(result.image)[None]

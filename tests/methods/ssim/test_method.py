@@ -3,6 +3,7 @@ import torch
 
 from scripts.base.errors import InputError
 from scripts.base.weights import save_weights
+from scripts.harmonize.name_targets import NamedTargetsMaker
 from scripts.jobs.targets import StoredCode, resolve_targets, target_names
 from scripts.methods.ssim.code import SsimCode
 from scripts.methods.ssim.inferer import FieldInferer
@@ -82,6 +83,12 @@ def test_contrasts_that_were_not_trained_and_wrong_codes_are_refused():
         stored = StoredCode(contrast, numbers, name="mine", method="ssim")
         with pytest.raises(InputError, match=f"target code mine: {words}"):
             method().read_code(stored)
+
+
+def test_names_that_are_known_already_are_not_written():
+    maker = NamedTargetsMaker("cohort", method().named_targets, None, None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="`named_targets` must be a file to write to"):
+        maker.run()
 
 
 def test_weights_know_their_styles(tmp_path):

@@ -4,7 +4,7 @@ import torch
 from scripts.base.errors import InputError
 from scripts.methods.ssim.discriminators import ImageDiscriminator, StructureDiscriminator
 from scripts.methods.ssim.generator import adapt
-from scripts.methods.ssim.network import SsimNet, Style
+from scripts.methods.ssim.network import SsimNet, StyleCode
 from scripts.methods.ssim.sizes import Sizes
 from scripts.methods.ssim.translation import translate
 
@@ -40,12 +40,12 @@ def test_structure_has_no_gain_but_style_has(image):
 def test_labels_and_noise_change_what_is_made_and_the_default_is_the_style_of_no_place(image):
     net = tiny_net()
     zero = torch.zeros(1, 2)
-    first, second = (net(image, Style(zero, vector)) for vector in net.vectors[:2].split(1))
+    first, second = (net(image, StyleCode(zero, vector)) for vector in net.vectors[:2].split(1))
     assert not torch.equal(first, second)
-    assert not torch.equal(first, net(image, Style(torch.ones(1, 2), net.vectors[:1])))
-    assert torch.equal(net(image), net(image, Style(zero, net.agnostic)))
-    own = Style(net.style(image).mean[:1], net.vectors[:1])
-    torch.testing.assert_close(net(image, Style(None, net.vectors[:1]))[:1], net(image[:1], own))
+    assert not torch.equal(first, net(image, StyleCode(torch.ones(1, 2), net.vectors[:1])))
+    assert torch.equal(net(image), net(image, StyleCode(zero, net.agnostic)))
+    own = StyleCode(net.style(image).mean[:1], net.vectors[:1])
+    torch.testing.assert_close(net(image, StyleCode(None, net.vectors[:1]))[:1], net(image[:1], own))
 
 
 def test_labels_are_those_of_site_and_scanner():
