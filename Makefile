@@ -44,10 +44,10 @@ weights: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/train.json --workers 1
 	$(BUNDLE_RUN) configs/release_weights.json
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
-	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets
+	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets --heads '$$False'
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --designs#targets#head_share 1.0 --correct_bias true \
 		--output_dir output/targets_heads
-	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets_heads --suffix _head
+	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets_heads --suffix _head --heads '$$True'
 
 # HACA3's, which configs/method_haca3.json uses: about four hours. First brains alone, then heads among them.
 weights-haca3: TRAIN := OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc_per_node 2 -m monai.bundle run --precision bf16 --config_file
@@ -73,10 +73,10 @@ weights-haca3: $(INSTALLED)
 	$(BUNDLE_RUN) configs/release_weights.json --trainings "{'haca3_artifact.pt': 'output/training/artifact_heads/artifact.pt', \
 		'haca3_model.pt': 'output/training/harmonizer_heads/model.pt', 'haca3_fusion.pt': 'output/training/fusion/fusion.pt'}"
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
-	$(BUNDLE_RUN) $(NAME_TARGETS) --dataset_dir output/targets
+	$(BUNDLE_RUN) $(NAME_TARGETS) --dataset_dir output/targets --heads '$$False'
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --designs#targets#head_share 1.0 --correct_bias true \
 		--output_dir output/targets_heads
-	$(BUNDLE_RUN) $(NAME_TARGETS) --dataset_dir output/targets_heads --suffix _head
+	$(BUNDLE_RUN) $(NAME_TARGETS) --dataset_dir output/targets_heads --suffix _head --heads '$$True'
 
 # The gate: formatter, linter, types, tests. Two processes of a thread each: two of all threads get in each other's way.
 test: lint

@@ -21,8 +21,9 @@ from .targets import TargetPreparation
 class NamedTargetsMaker:
     """Encodes every image of a cohort as a target and writes the mean code of each scanner and contrast to `file`.
 
-    A target is named after its scanner and `suffix`. Other names that the file holds stay, if they are of the same
-    weights.
+    A target is named after its scanner and `suffix`. `heads` says whether the images show whole heads or brains alone;
+    without it each image is judged by its volume, and the largest of brains may be taken for a head. Other names that
+    the file holds stay, if they are of the same weights.
     """
 
     cohort_dir: str
@@ -30,6 +31,7 @@ class NamedTargetsMaker:
     preparation: TargetPreparation
     weights: ModelWeights
     suffix: str = ""
+    heads: bool | None = None
 
     def run(self) -> str:
         """Encode, write, and return what was written."""
@@ -70,4 +72,5 @@ class NamedTargetsMaker:
     def _mean(self, codes: list[Code]) -> dict[str, Any]:
         origin = f"mean of {len(codes)} images"
         code = type(codes[0]).mean(codes, origin=origin, weights=self.weights.code_maker)
-        return {key: value for key, value in code.to_json().items() if key != "contrast"}
+        found = {key: value for key, value in code.to_json().items() if key != "contrast"}
+        return found if self.heads is None else {**found, "head": self.heads}

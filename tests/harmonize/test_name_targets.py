@@ -48,6 +48,13 @@ def test_scanners_are_named(named):
     assert targets["siemens"]["t1w"].scale == pytest.approx(3 * code.scale, rel=1e-3)
 
 
+def test_a_user_may_say_that_all_are_heads(cohort, tmp_path):
+    given = {"dataset_dir": str(cohort), "models_dir": str(tmp_path), "heads": True}
+    harmonize(tmp_path, "name_targets.json", **given)
+    named = read_named_targets(tmp_path / "targets.json")
+    assert [code.head for codes in named.values() for code in codes.values()] == [True, True]
+
+
 def test_codes_of_haca3_lie_in_a_file_of_their_own_and_have_levels(cohort, tmp_path):
     harmonize(tmp_path, "method_haca3.json", "name_targets.json", dataset_dir=str(cohort), models_dir=str(tmp_path))
     code = read_named_targets(tmp_path / "haca3_targets.json")["ge"]["t1w"]
