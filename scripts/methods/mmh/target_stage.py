@@ -115,7 +115,8 @@ class TargetStage(nn.Module):
             self.remembered.get(name, partial(self._begin, volumes[[index]], edges[[index]], contrast[[index]]))
             for index, name in enumerate(names)
         ]
-        unified, noisy = (torch.stack(parts).to(volumes) for parts in zip(*found, strict=True))
+        # Autocast knows no half precision on a CPU.
+        unified, noisy = (torch.stack([part.to(volumes) for part in parts]) for parts in zip(*found, strict=True))
         return Side(volumes, foreground(volumes), contrast, edges, unified, noisy)
 
     @torch.no_grad()

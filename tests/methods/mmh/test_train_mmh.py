@@ -67,6 +67,7 @@ def train_target(cohort: Path, style: Path, encoder: Path, output: Path, **optio
         "encoder_def#width": 4,
         "attention#slices": 4,
         "target": "site:S1",
+        "precision": "bf16",
         "learning_rate": 0.001,
     }
     return train(cohort, output, "train_mmh_style.json", "train_mmh_target.json", **{**SMALL, **given, **options})
