@@ -22,7 +22,7 @@ from ..methods.mmh.losses import UnifiedLoss
 from ..methods.mmh.network import DiffusionModel, Mmh
 from ..methods.mmh.noise_predictor import NoisePredictor
 from ..methods.mmh.sampling import DdimSampler
-from ..methods.mmh.style import StyleRecords, StyleStatistics, foreground, wasserstein
+from ..methods.mmh.style import StyleRecords, StyleStatistics, foreground, histogram_distance
 from ..methods.mmh.style_stage import StyleStage
 
 SIZE = 20
@@ -71,7 +71,7 @@ def judge(network: Mmh, statistics: StyleStatistics, generator: torch.Generator)
         made = inferer.unify(network, volumes, torch.zeros(len(volumes), dtype=torch.long))
         for name, images in (("before", volumes), ("after", made)):
             found = statistics(images, foreground(volumes)).histogram
-            numbers[name] += [float(wasserstein(a, b)) for n, a in enumerate(found) for b in found[:n]]
+            numbers[name] += [float(histogram_distance(a, b)) for n, a in enumerate(found) for b in found[:n]]
         shown = foreground(volumes[0])
         numbers["correlation"].append(float(torch.corrcoef(torch.stack([made[0][shown], volumes[0][shown]]))[0, 1]))
     return {name: sum(values) / len(values) for name, values in numbers.items()}
