@@ -5,7 +5,8 @@
 
 A method is its name, the scanner whose images of the same people are the truth (- for none) and the folder of what it
 made; without a folder it is the sources. Images are divided by their 95th percentile, and the brain is where the
-person's image of the first scanner is above 0. Columns, means over pairs of scanners or over images:
+person's image of the first scanner is above 0. `--coarse` compares means of eight voxels in all columns, in an eighth
+of the time. Columns, means over pairs of scanners or over images:
 
     Wasserstein    between the mean histograms of two scanners, in percent of the 95th percentile ↓
     luminance      the factor l of SSIM between images of two scanners, any two people, at 2 mm ↑
@@ -60,11 +61,14 @@ def wasserstein_of_histograms(first: np.ndarray, second: np.ndarray, width: floa
 
 
 def row(
-    method: ComparedScanners, sources: Mapping[Place, CohortImage], images: Mapping[Place, np.ndarray]
+    method: ComparedScanners,
+    sources: Mapping[Place, CohortImage],
+    images: Mapping[Place, np.ndarray],
+    coarse: bool = False,
 ) -> list[str]:
     """The table's row; images are those of the cohort by person and scanner."""
     folder, truth, first = method.folder, method.truth, next(iter(images))[1]
-    made = {key: scaled(output_path(folder, image)) for key, image in sources.items()} if folder else images
+    made = {key: scaled(output_path(folder, image), coarse) for key, image in sources.items()} if folder else images
     brains = {person: images[person, first] > 0 for person, _ in images}
     structures = [windowed_ssim(made[key], images[key], brains[key[0]]).structure for key in images if folder]
     pairs = [
@@ -74,7 +78,7 @@ def row(
     ]
     columns = [
         [100 * value for value in distances(made, brains)],
-        luminances(made, brains),
+        luminances(made, brains, coarse),
         structures,
         [psnr(*pair) for pair in pairs],
         [windowed_ssim(*pair).value for pair in pairs],
@@ -92,19 +96,22 @@ def distances(made: Mapping[Place, np.ndarray], brains: Mapping[str, np.ndarray]
     return [wasserstein_of_histograms(*pair, float(_BINS[1])) for pair in combinations(means, 2)]
 
 
-def luminances(made: Mapping[Place, np.ndarray], brains: Mapping[str, np.ndarray]) -> list[float]:
+def luminances(made: Mapping[Place, np.ndarray], brains: Mapping[str, np.ndarray], coarse: bool = False) -> list[float]:
     """Of every two images of two scanners, where both show brain."""
-    coarse = {key: _halved(np.where(brains[key[0]], image, 0)) for key, image in made.items()}
+    inside = {key: np.where(brains[key[0]], image, 0) for key, image in made.items()}
+    if not coarse:
+        inside = {key: _halved(image) for key, image in inside.items()}
     return [
-        windowed_ssim(coarse[first], coarse[second], (coarse[first] > 0) & (coarse[second] > 0), radius=3).luminance
-        for first, second in combinations(coarse, 2)
+        windowed_ssim(inside[first], inside[second], (inside[first] > 0) & (inside[second] > 0), radius=3).luminance
+        for first, second in combinations(inside, 2)
         if first[1] != second[1]
     ]
 
 
-def scaled(path: Path) -> np.ndarray:
-    """The voxels of an image, divided by their 95th percentile."""
+def scaled(path: Path, coarse: bool = False) -> np.ndarray:
+    """The voxels of an image, or means of eight, divided by their 95th percentile."""
     voxels = np.asarray(read_nifti(path).voxels, dtype=np.float32)
+    voxels = _halved(voxels) if coarse else voxels
     return np.asarray(divide_by_percentile(voxels, voxels > 0), dtype=np.float32)
 
 
@@ -118,13 +125,14 @@ def main(words: Sequence[str] | None = None) -> str:
     parser.add_argument("--cohort", required=True)
     parser.add_argument("--people", nargs="+", required=True)
     parser.add_argument("--methods", nargs="+", required=True)
+    parser.add_argument("--coarse", action="store_true")
     given = parser.parse_args(words)
     people = {f"sub-{person.removeprefix('sub-')}" for person in given.people}
     sources = {(i.subject, i.scanner): i for i in read_cohort(Path(given.cohort), ["t1w"]) if i.subject in people}
     if not sources:
         raise InputError(f"the cohort {given.cohort} must have images of {', '.join(sorted(people))}")
-    images = {place: scaled(image.path) for place, image in sources.items()}
-    rows = [row(ComparedScanners.of(text), sources, images) for text in given.methods]
+    images = {place: scaled(image.path, given.coarse) for place, image in sources.items()}
+    rows = [row(ComparedScanners.of(text), sources, images, given.coarse) for text in given.methods]
     return markdown_table(HEADER, rows, 1)
 
 
