@@ -41,7 +41,8 @@ $(SIMULATED): | $(INSTALLED)
 weights: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/make_library.json
 	OMP_NUM_THREADS=1 $(BUNDLE_RUN) "['configs/train.json', 'configs/train_haca3plus_score.json']" --workers 1
-	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/train.json --workers 1
+	OMP_NUM_THREADS=1 $(BUNDLE_RUN) configs/train.json --workers 1 \
+		--initial_weights output/training/haca3plus_score/model.pt
 	$(BUNDLE_RUN) configs/release_weights.json
 	$(BUNDLE_RUN) configs/simulate.json --cohort targets --correct_bias true --output_dir output/targets
 	$(BUNDLE_RUN) "['configs/inference.json', 'configs/name_targets.json']" --dataset_dir output/targets --heads '$$False'

@@ -173,24 +173,34 @@ class BrainPlaces:
 class MapLibrary:
     """An opened library; people are known by their number, counted from 1.
 
-    With `partial` one that is still being made can be read: its people are those whose files are there.
+    With `partial` one that is still being made can be read: its people are those whose files are there. With `lazy` the
+    folder is not looked at before it is needed, so that a training can be described without a library.
     """
 
     folder: Path | str
     partial: bool = False
+    lazy: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no library, is not whole, or has files that are not."""
+        if not self.lazy:
+            self._check()
+
+    def record(self) -> dict[str, Any]:
+        """What a training remembers of it."""
+        return {"library_plan": self.plan}
+
+    def _check(self) -> None:
         folder = Path(str(self.folder))
         plan = read_plan(folder)
         if plan.get("version") != VERSION:
             raise InputError(f"{folder} must be a map library of version {VERSION}, got version {plan.get('version')}")
         if not self.partial and not (folder / INDEX).is_file():
             raise InputError(f"{folder} must be a whole map library, but {INDEX} is missing: run its command again")
-        if not self.files:
+        if not self._opened:
             raise InputError(f"{folder} must hold people, it has none")
-        if not self.partial and len(self.files) != plan["people"]:
-            raise InputError(f"{folder} must hold {plan['people']} people, got {len(self.files)}")
+        if not self.partial and len(self._opened) != plan["people"]:
+            raise InputError(f"{folder} must hold {plan['people']} people, got {len(self._opened)}")
 
     @cached_property
     def plan(self) -> dict[str, Any]:
@@ -200,6 +210,12 @@ class MapLibrary:
     @cached_property
     def files(self) -> dict[int, MapFile]:
         """The opened file of each person."""
+        if self.lazy:
+            self._check()
+        return self._opened
+
+    @cached_property
+    def _opened(self) -> dict[int, MapFile]:
         paths = sorted(Path(str(self.folder)).glob("person-*.maps"))
         return {int(path.stem.split("-")[1]): open_maps(path) for path in paths}
 

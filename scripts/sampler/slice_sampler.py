@@ -72,13 +72,17 @@ class SliceSampler(IterableDataset[Batch]):
             raise InputError(f"`batch` must be a whole number of at least 1, got {self.batch}")
         if not all(0 <= percentile <= 100 for percentile in self.percentiles):
             raise InputError(f"`percentiles` must be between 0 and 100, got {list(self.percentiles)}")
-        if len(self.people) < 2:
-            raise InputError(f"the library must have at least 2 people to draw from, got {len(self.people)}")
+        if not self.library.lazy:
+            # Refuse too few.
+            _ = self.people
 
     @cached_property
     def people(self) -> list[int]:
-        """Whom slices are drawn from."""
-        return self.library.validation if self.held_out else self.library.training
+        """Whom slices are drawn from; refuse fewer than two."""
+        people = self.library.validation if self.held_out else self.library.training
+        if len(people) < 2:
+            raise InputError(f"the library must have at least 2 people to draw from, got {len(people)}")
+        return people
 
     @cached_property
     def pool(self) -> ScannerTable:

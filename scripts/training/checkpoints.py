@@ -4,7 +4,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,9 @@ class Checkpoints:
     `weights` are networks by the name of the file that gets their state dict: after an epoch in which `metric` of the
     `evaluator` rose above all before, or fell below all where `lowest`, or after every epoch if there is no evaluator.
     Beside them `training.json` says how they were made. `config` decides what a training computes, but for the ids
-    `free`; with another one it cannot go on. Where a class lies in this bundle is not part of it. Of several processes,
-    the first one writes. If the weights that are kept in the end are of a step up to `incomplete_until`, when part of
-    what is to be learned had not begun, that is said.
+    `free`, and so does what `also` gives once the training starts; with another one it cannot go on. Where a class lies
+    in this bundle is not part of it. Of several processes, the first one writes. If the weights that are kept in the
+    end are of a step up to `incomplete_until`, when part of what is to be learned had not begun, that is said.
     """
 
     def __init__(
@@ -49,11 +50,12 @@ class Checkpoints:
         lowest: bool = False,
         writes: bool = True,
         incomplete_until: int = 0,
+        also: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.parts = parts
         self.weights = weights
-        self.config: Mapping[str, Any] = with_stable_names(config)
+        self._config, self._also = config, also
         self.free = free
         self.evaluator = evaluator
         self.metric = metric
@@ -63,6 +65,12 @@ class Checkpoints:
         self.best: float | None = None
         # Of the parts of this training that ran before, and the time at which this one began.
         self.seconds, self.started = 0.0, time.monotonic()
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """What decides a training, by stable names."""
+        settings: Mapping[str, Any] = with_stable_names({**self._config, **(self._also() if self._also else {})})
+        return settings
 
     def attach(self, engine: Engine) -> None:
         """Load before the first epoch and save after each. To be attached after the validation."""
