@@ -21,7 +21,7 @@ HARMONIZATIONS := $(METHODS:%=harmonize_%)
 # The main job on the embedded default.
 demo: evaluation
 	@cat $(OUTPUT)/evaluation/tables/images.md
-	@echo "Tables and figures: $(OUTPUT)/evaluation"
+	@echo "The picture is $(OUTPUT)/evaluation/figures/examples.png; more tables and figures lie beside it."
 
 # Simulate traveling subjects, harmonize them with each method, judge.
 evaluation: $(HARMONIZATIONS)
@@ -120,5 +120,5 @@ $(LABEL_VENV)/installed: environments/monailabel.txt
 $(INSTALLED): $(wildcard requirements*.txt)
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed, for instance: make PYTHON=python3.11')"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@

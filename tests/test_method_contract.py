@@ -18,6 +18,8 @@ from scripts.inferers.harmonization import HarmonizationInferer
 from scripts.jobs.targets import StoredCode, read_target_code, write_target_code
 from scripts.methods.base import Code
 
+from .methods.mmh.tiny import NETWORK
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 NETWORK_PARTS = ("network_def", "method", "weights", "inferer")
 PARTS = (*NETWORK_PARTS, "preprocessing", "postprocessing")
@@ -49,19 +51,10 @@ NARROW_DEFAULT: Mapping[str, Any] = {
     "background#radius": 2,
 }
 NARROW_DIFFUSION: Mapping[str, Any] = {
+    **NETWORK,
     "middle_ground": ["t1w", "flair"],
     "precision": "fp32",
     "network_def#grid#shape": [8, 8, 8],
-    "network_def#grid#voxel_mm": 2,
-    "network_def#model#predictor": {
-        "_target_": "scripts.methods.mmh.noise_predictor.NoisePredictor",
-        "channels": [4, 8],
-        "residual_blocks": 1,
-        "attention_levels": [False, True],
-        "head_channels": 4,
-        "norm_groups": 2,
-        "patch": 2,
-    },
     "steps_up": 2,
     "middle": 2,
     "steps_down": 1,

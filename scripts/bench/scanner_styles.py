@@ -1,4 +1,4 @@
-"""Prints how alike several methods make the images of several scanners, as the SSIM paper's Table 2 has it.
+"""Prints how alike several methods make the images of several scanners, and how like the truth.
 
     python -m scripts.bench.scanner_styles --cohort output/travel/cohort --people 01 02 \\
         --methods unharmonized=unpaired-A ssim_A=unpaired-A=output/travel/ssim_A ...
@@ -8,10 +8,13 @@ made; without a folder it is the sources. Images are divided by their 95th perce
 person's image of the first scanner is above 0. `--coarse` compares means of eight voxels in all columns, in an eighth
 of the time. Columns, means over pairs of scanners or over images:
 
-    Wasserstein    between the mean histograms of two scanners, in percent of the 95th percentile ↓
-    luminance      the factor l of SSIM between images of two scanners, any two people, at 2 mm ↑
-    structure      the factor s of SSIM between an image and its source ↑
-    PSNR, SSIM     to the image that the truth's scanner made of the same person ↑
+    Wasserstein        between the mean histograms of two scanners, in percent of the 95th percentile ↓
+    luminance          the factor l of SSIM between images of two scanners, any two people, at 2 mm ↑
+    structure          the factor s of SSIM between an image and its source ↑
+    PSNR, SSIM, PCC    to the image that the truth's scanner made of the same person ↑
+
+The first three are those of Table 2 of SSIM-guided disentanglement, the last ones those of Table 1 of MMH. No output is
+matched to what it is compared with.
 """
 
 import argparse
@@ -28,11 +31,11 @@ from ..base.errors import InputError
 from ..base.markdown_table import markdown_table
 from ..images.bids_cohort import CohortImage, output_path, read_cohort
 from ..images.nifti import read_nifti
-from ..metrics.image import psnr
+from ..metrics.image import correlation, psnr
 from ..metrics.scaling import divide_by_percentile
 from ..metrics.ssim import windowed_ssim
 
-HEADER = ["method", "Wasserstein (%) ↓", "luminance ↑", "structure ↑", "PSNR (dB) ↑", "SSIM ↑"]
+HEADER = ["method", "Wasserstein (%) ↓", "luminance ↑", "structure ↑", "PSNR (dB) ↑", "SSIM ↑", "PCC ↑"]
 # A person and a scanner.
 Place = tuple[str, str]
 _BINS = np.linspace(0, 3, 601)
@@ -82,6 +85,7 @@ def row(
         structures,
         [psnr(*pair) for pair in pairs],
         [windowed_ssim(*pair).value for pair in pairs],
+        [correlation(*pair) for pair in pairs],
     ]
     return [method.name, *(f"{np.mean(values):.3f} ± {np.std(values):.3f}" if values else "" for values in columns)]
 

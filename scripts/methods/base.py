@@ -64,6 +64,17 @@ class Code(ABC):
     def mean(cls, codes: Sequence[Self], **origin: Any) -> Self:
         """What codes of one contrast have in common; `origin` has `origin`, `weights` and `name` of the new one."""
 
+    @staticmethod
+    def in_common(codes: Sequence["Code"]) -> dict[str, Any]:
+        """Of codes of one contrast, what does not depend on the method: that contrast, the mean `scale`, and `head`."""
+        scales = [code.scale for code in codes if code.scale is not None]
+        heads = {code.head for code in codes}
+        return {
+            "contrast": codes[0].contrast,
+            "scale": sum(scales) / len(scales) if scales else None,
+            "head": heads.pop() if len(heads) == 1 else None,
+        }
+
     def describe(self) -> dict[str, list[float]]:
         """What differs between scanners, `appearance`, and between images with artifacts, `artifacts`, if known."""
         return {}

@@ -173,50 +173,37 @@ class BrainPlaces:
 class MapLibrary:
     """An opened library; people are known by their number, counted from 1.
 
-    With `partial` one that is still being made can be read: its people are those whose files are there. With `lazy` the
-    folder is not looked at before it is needed, so that a training can be described without a library.
+    With `partial` one that is still being made can be read: its people are those whose files are there. The folder is
+    not looked at before it is needed, so that a training can be described without a library.
     """
 
     folder: Path | str
     partial: bool = False
-    lazy: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse what is no library, is not whole, or has files that are not."""
-        if not self.lazy:
-            self._check()
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """What the library was made from; refuse what is no library of this version."""
+        folder = Path(str(self.folder))
+        plan = read_plan(folder)
+        if plan.get("version") != VERSION:
+            raise InputError(f"{folder} must be a map library of version {VERSION}, got version {plan.get('version')}")
+        return plan
 
     def record(self) -> dict[str, Any]:
         """What a training remembers of it."""
         return {"library_plan": self.plan}
 
-    def _check(self) -> None:
-        folder = Path(str(self.folder))
-        plan = read_plan(folder)
-        if plan.get("version") != VERSION:
-            raise InputError(f"{folder} must be a map library of version {VERSION}, got version {plan.get('version')}")
-        if not self.partial and not (folder / INDEX).is_file():
-            raise InputError(f"{folder} must be a whole map library, but {INDEX} is missing: run its command again")
-        if not self._opened:
-            raise InputError(f"{folder} must hold people, it has none")
-        if not self.partial and len(self._opened) != plan["people"]:
-            raise InputError(f"{folder} must hold {plan['people']} people, got {len(self._opened)}")
-
-    @cached_property
-    def plan(self) -> dict[str, Any]:
-        """What the library was made from."""
-        return read_plan(Path(str(self.folder)))
-
     @cached_property
     def files(self) -> dict[int, MapFile]:
-        """The opened file of each person."""
-        if self.lazy:
-            self._check()
-        return self._opened
-
-    @cached_property
-    def _opened(self) -> dict[int, MapFile]:
-        paths = sorted(Path(str(self.folder)).glob("person-*.maps"))
+        """The opened file of each person; refuse a library that is not whole, or has files that are not."""
+        folder, people = Path(str(self.folder)), self.plan["people"]
+        if not self.partial and not (folder / INDEX).is_file():
+            raise InputError(f"{folder} must be a whole map library, but {INDEX} is missing: run its command again")
+        paths = sorted(folder.glob("person-*.maps"))
+        if not paths:
+            raise InputError(f"{folder} must hold people, it has none")
+        if not self.partial and len(paths) != people:
+            raise InputError(f"{folder} must hold {people} people, got {len(paths)}")
         return {int(path.stem.split("-")[1]): open_maps(path) for path in paths}
 
     @property

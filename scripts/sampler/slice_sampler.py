@@ -72,9 +72,6 @@ class SliceSampler(IterableDataset[Batch]):
             raise InputError(f"`batch` must be a whole number of at least 1, got {self.batch}")
         if not all(0 <= percentile <= 100 for percentile in self.percentiles):
             raise InputError(f"`percentiles` must be between 0 and 100, got {list(self.percentiles)}")
-        if not self.library.lazy:
-            # Refuse too few.
-            _ = self.people
 
     @cached_property
     def people(self) -> list[int]:

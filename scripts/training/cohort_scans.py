@@ -54,7 +54,7 @@ class CohortScans(ScanStream):
         single = sum(len(visit.sources) == 1 for visit in self.visits)
         if single:
             logger.warning(
-                "%d of %d visits have a single contrast: they take no part in the contrastive loss",
+                "%d of %d visits have a single contrast: no loss can compare their contrasts",
                 single,
                 len(self.visits),
             )

@@ -34,10 +34,11 @@ def test_a_method_that_comes_near_the_truth_has_the_best_row(tmp_path: Path):
         write_image(output_path(tmp_path / "perfect", image), scan(person, 0) + noise)
     methods = [f"unharmonized={SCANNERS[0]}", f"perfect={SCANNERS[0]}={tmp_path / 'perfect'}"]
     table = main(["--cohort", str(cohort), "--people", "01", "02", "--methods", *methods])
-    before, after = (line.split("|")[2:7] for line in table.splitlines()[2:])
+    before, after = (line.split("|")[2:8] for line in table.splitlines()[2:])
     assert float(after[0].split()[0]) < 0.5 < 5 < float(before[0].split()[0])
     assert before[2].strip() == "" and float(after[4].split()[0]) > 0.99 > float(before[4].split()[0])
     assert float(after[3].split()[0]) > 40 > float(before[3].split()[0])
+    assert float(after[5].split()[0]) > float(before[5].split()[0])
     coarse = main(["--cohort", str(cohort), "--people", "01", "--coarse", "--methods", methods[0]])
     # Means of eight voxels have another distance.
     assert coarse.splitlines()[2].startswith("| unharmonized |") and coarse.splitlines()[2] != table.splitlines()[2]

@@ -80,7 +80,7 @@ def test_a_killed_command_goes_on_where_it_stopped(tmp_path: Path) -> None:
         small_maker(tmp_path, render=render).run()
     assert not (tmp_path / INDEX).exists()
     with pytest.raises(InputError, match=f"must be a whole map library, but {INDEX} is missing"):
-        MapLibrary(tmp_path)
+        len(MapLibrary(tmp_path).files)
     # Those to be held out are made first.
     assert list(MapLibrary(tmp_path, partial=True).files) == [4, 5]
     (tmp_path / f".{person_file(1)}.partial-77").write_bytes(b"half a person")
@@ -100,12 +100,12 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content[:-100])
     message = rf"{person_file(1)} must have {len(content)} bytes, got {len(content) - 100}: it is cut short"
     with pytest.raises(InputError, match=message):
-        MapLibrary(tmp_path)
+        len(MapLibrary(tmp_path).files)
     with pytest.raises(InputError, match=message):
         small_maker(tmp_path, people=3).run()
     path.write_bytes(b"")
     with pytest.raises(InputError, match="its header cannot be read"):
-        MapLibrary(tmp_path)
+        len(MapLibrary(tmp_path).files)
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     header["version"] = VERSION + 1
     path.write_bytes(json.dumps(header).encode().ljust(HEADER_BYTES) + content[HEADER_BYTES:])
     with pytest.raises(InputError, match=f"must be of version {VERSION} of the map library, got version {VERSION + 1}"):
-        MapLibrary(tmp_path)
+        len(MapLibrary(tmp_path).files)
     plan = json.loads((tmp_path / PLAN).read_text())
     (tmp_path / PLAN).write_text(json.dumps({**plan, "version": 0}))
     with pytest.raises(InputError, match=f"must be a map library of version {VERSION}, got version 0"):
-        MapLibrary(tmp_path)
+        len(MapLibrary(tmp_path).files)
 
 
 def test_a_folder_that_follows_another_plan_is_refused(tmp_path: Path) -> None:
@@ -164,4 +164,4 @@ def test_wrong_settings_are_refused(tmp_path: Path, changes: dict, message: str)
 
 def test_a_folder_without_a_library_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"must hold a map library, but its {PLAN} cannot be read"):
-        MapLibrary(tmp_path)
+        len(MapLibrary(tmp_path).files)

@@ -185,7 +185,7 @@ def test_small_cohorts_are_told_what_they_cannot_do(tmp_path, caplog):
         list(slices([visit("a", t1w=path), visit("b", t1w=path, flair=other)]))
     assert [record.getMessage() for record in caplog.records] == [
         "every visit is of the site `S`: sites cannot be compared",
-        "1 of 2 visits have a single contrast: they take no part in the contrastive loss",
+        "1 of 2 visits have a single contrast: no loss can compare their contrasts",
     ]
     caplog.clear()
     slices([visit("a", t1w=path, flair=other), visit("b", site="T", t1w=path, flair=other)])

@@ -55,17 +55,13 @@ class Haca3Code(Code):
     def mean(cls, codes: Sequence[Self], **origin: Any) -> Self:
         """The mean of all numbers, as far as codes have them."""
         numbers = torch.tensor([[*code.theta, *code.eta] for code in codes], dtype=torch.float32).mean(0).tolist()
-        scales = [code.scale for code in codes if code.scale is not None]
-        heads = {code.head for code in codes}
         split = len(codes[0].theta)
         return cls(
-            contrast=codes[0].contrast,
             theta=tuple(numbers[:split]),
             eta=tuple(numbers[split:]),
-            scale=sum(scales) / len(scales) if scales else None,
             tone=mean_curve([code.tone for code in codes if code.tone is not None]),
             levels=mean_levels([code.levels for code in codes]),
-            head=heads.pop() if len(heads) == 1 else None,
+            **cls.in_common(codes),
             **origin,
         )
 

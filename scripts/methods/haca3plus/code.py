@@ -43,18 +43,10 @@ class PlusCode(Code):
     @classmethod
     def mean(cls, codes: Sequence[Self], **origin: Any) -> Self:
         """The mean of all numbers."""
-        scales = [code.scale for code in codes if code.scale is not None]
-        heads = {code.head for code in codes}
         means: dict[str, Any] = {
             name: tuple(torch.tensor([getattr(code, name) for code in codes]).mean(0).tolist()) for name in _NUMBERS
         }
-        return cls(
-            contrast=codes[0].contrast,
-            scale=sum(scales) / len(scales) if scales else None,
-            head=heads.pop() if len(heads) == 1 else None,
-            **means,
-            **origin,
-        )
+        return cls(**cls.in_common(codes), **means, **origin)
 
 
 def code_of_tensor(code: Tensor, layout: CodeLayout, contrast: str) -> PlusCode:

@@ -41,16 +41,12 @@ class SsimCode(Code):
     @classmethod
     def mean(cls, codes: Sequence[Self], **origin: Any) -> Self:
         """The mean of all numbers; the noise is the source's own where it is that of one code."""
-        scales = [code.scale for code in codes if code.scale is not None]
-        heads = {code.head for code in codes}
         noises = [code.noise for code in codes if code.noise is not None]
         whole = len(noises) == len(codes)
         return cls(
-            contrast=codes[0].contrast,
-            scale=sum(scales) / len(scales) if scales else None,
-            head=heads.pop() if len(heads) == 1 else None,
             noise=tuple(torch.tensor(noises).mean(0).tolist()) if whole else None,
             labels={label: sum(code.labels[label] for code in codes) / len(codes) for label in codes[0].labels},
+            **cls.in_common(codes),
             **origin,
         )
 
