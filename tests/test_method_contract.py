@@ -43,10 +43,11 @@ SHAPE = (16, 15, 14)
 # Makes networks quick: narrow ones, for HACA3 a field of view that holds the small volumes and no fusion net, which
 # sees a whole cube.
 NARROW_DEFAULT: Mapping[str, Any] = {
-    "network_def#theta": 4,
-    "network_def#free": 2,
+    "network_def#code#theta": 4,
+    "network_def#anatomy#free": 2,
     "network_def#condition": 8,
-    **{f"network_def#{part}_widths": [4, 6] for part in ("anatomy", "decoder", "identity", "artifact")},
+    "network_def#anatomy#widths": [4, 6],
+    **{f"network_def#{part}_widths": [4, 6] for part in ("decoder", "identity", "artifact")},
     "precision": "fp32",
     "background#radius": 2,
 }

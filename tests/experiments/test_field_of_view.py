@@ -30,12 +30,13 @@ from scripts.harmonize.model_weights import ModelWeights
 from scripts.methods.haca3plus.method import PlusMethod
 from scripts.methods.haca3plus.network import HarmonizationNet
 from scripts.methods.haca3plus.planes import PlanesInferer
+from scripts.methods.haca3plus.sizes import AnatomySizes, CodeSizes
 from scripts.metrics.image import psnr
 from scripts.metrics.ssim import windowed_ssim
 
 from .small_people import people
 
-NARROW = {f"{part}_widths": (4, 6) for part in ("anatomy", "decoder", "identity", "artifact")}
+NARROW = {f"{part}_widths": (4, 6) for part in ("decoder", "identity", "artifact")}
 
 
 class MakingUp(PlanesInferer):
@@ -52,7 +53,7 @@ class MakingUp(PlanesInferer):
 def experiment(
     folder: Path, inferer: PlanesInferer | None = None, crop_share: float = 0.3, common_crop: float = 0.3
 ) -> FieldOfView:
-    network = HarmonizationNet(theta=4, free=2, condition=8, **NARROW).eval()
+    network = HarmonizationNet(CodeSizes(theta=4), AnatomySizes(free=2, widths=(4, 6)), condition=8, **NARROW).eval()
     seed_weights(network, seed=1)
     return FieldOfView(
         people=people(subjects=1),

@@ -9,6 +9,7 @@ import numpy as np
 
 from scripts.methods.haca3.network import Haca3
 from scripts.methods.haca3plus.network import HarmonizationNet
+from scripts.methods.haca3plus.sizes import AnatomySizes, CodeSizes
 
 from ..methods.haca3.own_parts import own_haca3_plus
 
@@ -20,10 +21,8 @@ CENTER = np.array([0.0, -14.0, 10.0])
 RADIUS = 4.0
 
 SIZES: dict[str, Any] = {
-    "theta": 4,
-    "free": 2,
     "condition": 8,
-    **{f"{part}_widths": [4, 6] for part in ("anatomy", "decoder", "identity", "artifact")},
+    **{f"{part}_widths": [4, 6] for part in ("decoder", "identity", "artifact")},
 }
 _QUICK: dict[str, Any] = {
     # The working grid is that of a whole head, of whose 8 million voxels a tiny image has hundreds.
@@ -33,7 +32,13 @@ _QUICK: dict[str, Any] = {
     "precision": "fp32",
     "random_weights": True,
 }
-NARROW: dict[str, Any] = {**{f"network_def#{name}": value for name, value in SIZES.items()}, **_QUICK}
+NARROW: dict[str, Any] = {
+    "network_def#code#theta": 4,
+    "network_def#anatomy#free": 2,
+    "network_def#anatomy#widths": [4, 6],
+    **{f"network_def#{name}": value for name, value in SIZES.items()},
+    **_QUICK,
+}
 NARROW_HACA3: dict[str, Any] = {
     "network_def#encoders#anatomy#base": 1,
     "network_def#decoder#base": 2,
@@ -52,7 +57,7 @@ _NARROW = {
 
 def narrow_network() -> HarmonizationNet:
     """The default network as `NARROW` makes it."""
-    return HarmonizationNet(**SIZES)
+    return HarmonizationNet(CodeSizes(theta=4), AnatomySizes(free=2, widths=(4, 6)), **SIZES)
 
 
 def narrow_haca3() -> Haca3:

@@ -9,6 +9,7 @@
 Letters in shapes: B slices, C sources, K channels of anatomy, D numbers of a code, H and W multiples of `step`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,8 +22,7 @@ from .codes import CodeLayout, PlusArtifactEncoder, PlusContrastEncoder
 from .curve import CurveCorrection, Unlikeness, apply_curve, slopes
 from .decoder import PlusDecoder
 from .identity import IdentityPath
-
-PERCENTILES = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5)
+from .sizes import AnatomySizes, CodeSizes, Limits
 
 
 class Seen(NamedTuple):
@@ -66,35 +66,29 @@ class HarmonizationNet(nn.Module):
 
     def __init__(
         self,
-        theta: int = 16,
-        eta: int = 2,
-        contrasts: int = 4,
-        percentiles: tuple[float, ...] = PERCENTILES,
-        tissues: int = 6,
-        free: int = 6,
-        anatomy_widths: tuple[int, ...] = (32, 64, 96),
-        decoder_widths: tuple[int, ...] = (32, 64, 96, 128),
-        identity_widths: tuple[int, ...] = (32, 48, 64, 96),
-        artifact_widths: tuple[int, ...] = (24, 32, 48),
+        code: CodeSizes | None = None,
+        anatomy: AnatomySizes | None = None,
+        decoder_widths: Sequence[int] = (32, 64, 96, 128),
+        identity_widths: Sequence[int] = (32, 48, 64, 96),
+        artifact_widths: Sequence[int] = (24, 32, 48),
         condition: int = 96,
-        curve_limit: float = 1.5,
-        gain_limit: float = 0.5,
-        residual_share: float = 0.5,
-        residual_floor: float = 0.05,
+        limits: Limits | None = None,
         foreground_threshold: float = 1e-2,
     ) -> None:
         super().__init__()
+        code, anatomy, limits = code or CodeSizes(), anatomy or AnatomySizes(), limits or Limits()
+        percentiles, contrasts, tissues = list(code.percentiles), code.contrasts, anatomy.tissues
         count = len(percentiles)
-        self.tissues, self.channels, self.contrasts = tissues, tissues + free, contrasts
-        self.step = 2 ** max(len(anatomy_widths), len(decoder_widths), len(identity_widths))
+        self.tissues, self.channels, self.contrasts = tissues, tissues + anatomy.free, contrasts
+        self.step = 2 ** max(len(anatomy.widths), len(decoder_widths), len(identity_widths))
         self.foreground_threshold = foreground_threshold
-        self.layout = CodeLayout(theta, eta, count, contrasts)
-        style = self.layout.length - eta
-        self.anatomy_encoder = AnatomyEncoder(tissues, free, list(anatomy_widths), list(percentiles), contrasts)
-        self.contrast_encoder = PlusContrastEncoder(theta, tissues, count, contrasts)
-        self.artifact_encoder = PlusArtifactEncoder(eta, list(artifact_widths))
+        self.layout = CodeLayout(code.theta, code.eta, count, contrasts)
+        style = self.layout.length - code.eta
+        self.anatomy_encoder = AnatomyEncoder(tissues, anatomy.free, list(anatomy.widths), percentiles, contrasts)
+        self.contrast_encoder = PlusContrastEncoder(code.theta, tissues, count, contrasts)
+        self.artifact_encoder = PlusArtifactEncoder(code.eta, list(artifact_widths))
         self.attention = PlusAttention(style, self.layout.length)
-        self.curve = CurveCorrection(2 * style, count, limit=curve_limit)
+        self.curve = CurveCorrection(2 * style, count, limit=limits.curve)
         self.unlikeness = Unlikeness(style - contrasts)
         self.decoder = PlusDecoder(self.channels, style, list(decoder_widths), condition)
         self.identity = IdentityPath(
@@ -102,9 +96,9 @@ class HarmonizationNet(nn.Module):
             decoder_widths[0],
             list(identity_widths),
             condition,
-            gain_limit,
-            residual_share,
-            residual_floor,
+            limits.gain,
+            limits.residual_share,
+            limits.residual_floor,
         )
         default = torch.zeros(1, self.layout.length)
         default[0, self.layout.eta_end : self.layout.percentiles_end] = torch.linspace(0.1, 1.5, count)

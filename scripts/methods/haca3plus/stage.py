@@ -1,6 +1,7 @@
 """Training the whole network at once: losses of a batch of slices, each harmonized to several contrasts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,55 +11,56 @@ from torch.nn.functional import pixel_unshuffle
 from .anatomy import activate
 from .losses import image_loss, severity_loss, tissue_loss, weighted_mean
 from .network import Drawn, HarmonizationNet, Seen
+from .task_law import TaskLaw
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each loss weighs beside that of the image, and within it those of gradients and of squares.
+
+    `rest` is within the loss of severity; where `severity` is 0, the artifact encoder stays as it is.
+    """
+
+    gradient: float = 1.0
+    square: float = 2.0
+    decoded: float = 0.5
+    tissue: float = 0.1
+    restraint: float = 0.01
+    gate: float = 0.03
+    severity: float = 0.0
+    rest: float = 0.1
+
+    def of_losses(self) -> dict[str, float]:
+        """By a loss's name what it counts in the sum."""
+        names = ["decoded", "tissue", "restraint", "gate", *(["severity"] if self.severity else [])]
+        return {name: getattr(self, name) for name in names}
 
 
 class PlusStage(nn.Module):
     """Makes losses of a batch as the slice sampler draws it; the truth is clean.
 
-    Each slice goes to `targets` of its contrasts. The source of the target's contrast is withheld with the probability
-    `withheld`, and of what is left each one with `dropout`; one always remains. With the probability `curve_alone` a
-    sample keeps its curve alone, and with `closed` its gate is closed, so that the way for identity learns to stand by
-    itself; with `own` the target is the source's own scanner, and nothing is to change. Pixels outside of the brain,
-    which the first `brain_tissues` make up, weigh `outside`. The slice is seen through a `window`. Where `severity` is
-    0, the artifact encoder stays as it is.
+    Pixels outside of the brain, which the first `brain_tissues` make up, weigh `outside`. The slice is seen through a
+    `window`.
     """
 
     def __init__(
         self,
         network: HarmonizationNet,
-        targets: int = 2,
-        withheld: float = 0.3,
-        dropout: float = 0.15,
-        curve_alone: float = 0.1,
-        closed: float = 0.5,
-        own: float = 0.1,
+        tasks: TaskLaw | None = None,
+        weights: LossWeights | None = None,
+        window: int = 144,
         outside: float = 0.2,
         brain_tissues: int = 5,
-        window: int = 144,
-        gradient: float = 1.0,
-        square: float = 2.0,
-        decoded: float = 0.5,
-        tissue: float = 0.1,
-        restraint: float = 0.01,
-        gate: float = 0.03,
-        severity: float = 0.0,
-        rest: float = 0.1,
     ) -> None:
         super().__init__()
-        if not 1 <= targets <= network.contrasts:
-            raise ValueError(f"`targets` must be from 1 to {network.contrasts}, got {targets}")
+        self.tasks, self.weights = tasks or TaskLaw(), weights or LossWeights()
+        if not 1 <= self.tasks.targets <= network.contrasts:
+            raise ValueError(f"`targets` must be from 1 to {network.contrasts}, got {self.tasks.targets}")
         if window % network.step:
             raise ValueError(f"`window` must be a multiple of {network.step}, got {window}")
         self.network = network
-        self.targets, self.window, self.outside = targets, window, outside
-        self.brain_tissues = brain_tissues
-        self.withheld, self.dropout = withheld, dropout
-        self.curve_alone, self.closed, self.own = curve_alone, closed, own
-        self.gradient, self.square, self.rest = gradient, square, rest
-        self.weights = {"decoded": decoded, "tissue": tissue, "restraint": restraint, "gate": gate}
-        if severity:
-            self.weights["severity"] = severity
-        else:
+        self.window, self.outside, self.brain_tissues = window, outside, brain_tissues
+        if not self.weights.severity:
             network.artifact_encoder.requires_grad_(False)
 
     def forward(self, batch: Mapping[str, Any], iteration: int = 0) -> dict[str, Tensor]:
@@ -66,25 +68,26 @@ class PlusStage(nn.Module):
         batch = self._windows(batch)
         available = batch["available"] = batch["available"].to(batch["source"].dtype)
         sources, seen, severity = self._sources(batch)
-        contrasts = torch.rand(available.shape, device=available.device).argsort(1)[:, : self.targets]
-        each = [self._harmonize(batch, sources, seen, chosen) for chosen in contrasts.unbind(1)]
+        each = [self._harmonize(batch, sources, seen, chosen) for chosen in self.tasks.chosen(available).unbind(1)]
         losses = {name: torch.stack([one[name] for one in each]).mean() for name in each[0]}
         losses["tissue"] = self._tissue(seen, batch, available)
         if severity is not None:
             losses["severity"] = severity
-        losses["total"] = losses["image"] + sum(weight * losses[name] for name, weight in self.weights.items())
+        losses["total"] = losses["image"] + sum(
+            weight * losses[name] for name, weight in self.weights.of_losses().items()
+        )
         return losses
 
     def _harmonize(self, batch: Mapping[str, Tensor], sources: Tensor, seen: Seen, chosen: Tensor) -> dict[str, Tensor]:
         """Losses of the images of each slice's `chosen` contrast (B,)."""
         rows = torch.arange(len(chosen), device=chosen.device)
-        own = self._own(batch, rows, chosen)
-        left = torch.where(own.unsqueeze(1), batch["available"], self._left(batch["available"], chosen))
+        own = self.tasks.stays(batch, rows, chosen)
+        left = torch.where(own.unsqueeze(1), batch["available"], self.tasks.left(batch["available"], chosen))
         shown = seen.shown * left.unsqueeze(-1).unsqueeze(-1)
         seen = seen._replace(shown=shown, visible=shown.amax(1, keepdim=True))
         target = self._targets(batch, rows, chosen, own)
         truth = torch.where(own.view(-1, 1, 1), batch["source"][rows, chosen], batch["truth"][rows, chosen])
-        drawn = self.network.draw(batch["source"], seen, target, sources, left, self._kept(left))
+        drawn = self.network.draw(batch["source"], seen, target, sources, left, self.tasks.kept(left))
         brain = batch["tissue"][:, : self.brain_tissues].sum(1, keepdim=True)
         weight = seen.visible * (self.outside + (1 - self.outside) * brain)
         losses = self._image_losses(drawn, truth.unsqueeze(1), weight)
@@ -92,17 +95,6 @@ class PlusStage(nn.Module):
         good = (left[rows, chosen] * (1 - batch["severity"][rows, chosen])).view(-1, 1, 1, 1)
         losses["gate"] = weighted_mean(drawn.gate.abs() * good, weight)
         return losses
-
-    def _own(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor) -> Tensor:
-        """Who (B,) is to stay on the own scanner: the truth is then the source, and the code another slice's."""
-        good = (batch["available"][rows, chosen] != 0) & (batch["severity"][rows, chosen] == 0)
-        return good & (torch.rand(len(rows), device=rows.device) < self.own)
-
-    def _kept(self, left: Tensor) -> Tensor:
-        """How many times gain, residual and gate of each sample count, (B, 3)."""
-        kept = (torch.rand(len(left), 1, device=left.device) >= self.curve_alone).to(left.dtype).repeat(1, 3)
-        kept[:, 2] *= (torch.rand(len(left), device=left.device) >= self.closed).to(left.dtype)
-        return kept
 
     def _sources(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Seen, Tensor | None]:
         """Codes (B, C, D) of the sources, what is seen of them, and the loss of eta if that is learned."""
@@ -118,7 +110,7 @@ class PlusStage(nn.Module):
         beta = activate(seen.logits.detach().float(), network.tissues)
         theta = network.contrast_encoder(slices, beta, shown[present], percentiles[present], contrast[present])
         eta = network.artifact_encoder(slices, shown[present], percentiles[present, 5:6])
-        loss = self._severity(batch, eta.float(), present, percentiles) if "severity" in self.weights else None
+        loss = self._severity(batch, eta.float(), present, percentiles) if self.weights.severity else None
         known = torch.cat([theta.float(), eta.float().detach()], dim=1)
         codes = torch.cat([blank.index_copy(0, present.nonzero().squeeze(1), known), percentiles, contrast], dim=1)
         return codes.unflatten(0, size[:2]), seen, loss
@@ -129,7 +121,7 @@ class PlusStage(nn.Module):
         clean = batch["source_other"].flatten(0, 1).unsqueeze(1)[present]
         shown = network.foreground(clean).to(clean.dtype)
         anchor = network.artifact_encoder(clean, shown, percentiles[present, 5:6]).float()
-        return severity_loss(anchor, eta, batch["severity"].flatten()[present], self.rest)
+        return severity_loss(anchor, eta, batch["severity"].flatten()[present], self.weights.rest)
 
     def _targets(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:
         """Codes (B targets, D) of the target images; their anatomy is looked at, not learned from."""
@@ -147,20 +139,14 @@ class PlusStage(nn.Module):
         blank = theta.new_zeros(len(theta), network.layout.eta_end - network.layout.theta_end)
         return torch.cat([theta, blank, percentiles, contrast], dim=1)
 
-    def _left(self, available: Tensor, chosen: Tensor) -> Tensor:
-        """Which sources (N, C) remain for each target."""
-        left = available * (torch.rand_like(available) >= self.dropout)
-        rows = torch.arange(len(chosen), device=chosen.device)
-        left[rows, chosen] = available[rows, chosen] * (torch.rand(len(chosen), device=chosen.device) >= self.withheld)
-        return torch.where(left.any(1, keepdim=True), left, available)
-
     def _image_losses(self, drawn: Drawn, truth: Tensor, weight: Tensor) -> dict[str, Tensor]:
         restraint = (
             drawn.delta.square().mean() + drawn.gain.square().mean() + weighted_mean(drawn.residual.abs(), weight)
         )
+        given = (self.weights.gradient, self.weights.square)
         return {
-            "image": image_loss(drawn.image, truth, weight, self.gradient, self.square),
-            "decoded": image_loss(drawn.decoded, truth, weight, self.gradient, self.square),
+            "image": image_loss(drawn.image, truth, weight, *given),
+            "decoded": image_loss(drawn.decoded, truth, weight, *given),
             "restraint": restraint,
         }
 

@@ -1,13 +1,16 @@
 import pytest
 import torch
 
-from scripts.methods.haca3plus.stage import PlusStage
+from scripts.methods.haca3plus.stage import LossWeights, PlusStage
+from scripts.methods.haca3plus.task_law import TaskLaw
 
 from .tiny import tiny_batch, tiny_network
 
 
 def test_losses_are_finite_and_reach_every_part():
-    stage = PlusStage(tiny_network(learned=True), targets=4, curve_alone=0.0, closed=0.0, severity=0.1)
+    stage = PlusStage(
+        tiny_network(learned=True), TaskLaw(targets=4, curve_alone=0.0, closed=0.0), LossWeights(severity=0.1)
+    )
     torch.manual_seed(0)
     losses = stage(tiny_batch())
     assert {"image", "decoded", "tissue", "restraint", "gate", "severity", "total"} == set(losses)
@@ -29,7 +32,9 @@ def test_without_its_loss_the_artifact_encoder_stays_as_it_is():
 
 
 def test_total_is_the_weighted_sum():
-    stage = PlusStage(tiny_network(), decoded=2.0, tissue=3.0, restraint=4.0, gate=6.0, severity=5.0)
+    stage = PlusStage(
+        tiny_network(), weights=LossWeights(decoded=2.0, tissue=3.0, restraint=4.0, gate=6.0, severity=5.0)
+    )
     losses = {name: loss.item() for name, loss in stage(tiny_batch()).items()}
     weights = {"image": 1, "decoded": 2, "tissue": 3, "restraint": 4, "gate": 6, "severity": 5}
     assert losses["total"] == pytest.approx(sum(weight * losses[name] for name, weight in weights.items()))
@@ -45,7 +50,7 @@ def test_same_seed_gives_the_same_losses():
 
 
 def test_training_learns():
-    stage = PlusStage(tiny_network(), targets=4, withheld=0.0, dropout=0.0, curve_alone=0.0, closed=0.0)
+    stage = PlusStage(tiny_network(), TaskLaw(targets=4, withheld=0.0, dropout=0.0, curve_alone=0.0, closed=0.0))
     optimizer = torch.optim.Adam(stage.parameters(), 3e-3)
     batch, totals = tiny_batch(), []
     for _ in range(12):
@@ -64,7 +69,7 @@ def test_window_holds_the_brain():
     assert windows["foreground"].sum() == tiny_batch()["foreground"].sum()
 
 
-@pytest.mark.parametrize(("name", "value"), [("targets", 5), ("window", 50)])
-def test_refuses(name, value):
+@pytest.mark.parametrize(("name", "given"), [("targets", {"tasks": TaskLaw(targets=5)}), ("window", {"window": 50})])
+def test_refuses(name, given):
     with pytest.raises(ValueError, match=f"`{name}` must be"):
-        PlusStage(tiny_network(), **{name: value})
+        PlusStage(tiny_network(), **given)

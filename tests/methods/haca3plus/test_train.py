@@ -23,8 +23,8 @@ from ...sampler.small_library import small_maker
 from ...training.training_state import equal, state, stop_after_the_first_epoch
 
 TINY: dict[str, Any] = {
-    "network_def#theta": 4,
-    "network_def#anatomy_widths": [6, 8],
+    "network_def#code#theta": 4,
+    "network_def#anatomy#widths": [6, 8],
     "network_def#decoder_widths": [6, 8],
     "network_def#identity_widths": [6, 8],
     "network_def#artifact_widths": [4, 6],

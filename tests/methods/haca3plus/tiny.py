@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from scripts.methods.haca3plus.network import HarmonizationNet
+from scripts.methods.haca3plus.sizes import AnatomySizes, CodeSizes
 
 SIZE = 48
 
@@ -12,8 +13,8 @@ def tiny_network(seed: int = 0, learned: bool = False) -> HarmonizationNet:
     """`learned` gives the layers that start at 0 some weights."""
     torch.manual_seed(seed)
     network = HarmonizationNet(
-        theta=4,
-        anatomy_widths=(6, 8),
+        CodeSizes(theta=4),
+        AnatomySizes(widths=(6, 8)),
         decoder_widths=(6, 8),
         identity_widths=(6, 8),
         artifact_widths=(4, 6),
