@@ -113,7 +113,7 @@ class Method:
         data = prepared(self.preprocessing, sources)
         results = self.method.harmonize(data, codes)
         outputs = [{**data, "pred": r.image, "target_scale": c.scale} for r, c in zip(results, codes, strict=True)]
-        return [self.postprocessing(output)["pred"].numpy() for output in outputs]
+        return [self.postprocessing(output)["pred"].numpy(force=True) for output in outputs]
 
     def encode(self, contrast: str, target: np.ndarray) -> Code:
         """The code of a target; of a method without targets, that of its first scanner."""

@@ -1,0 +1,128 @@
+"""A GPU that is pretended: its tensors say that they are elsewhere and compute on the CPU; mistakes are refused.
+
+Where no GPU is at hand, this shows that nothing computes with a tensor of the one device and a tensor of the other,
+that nothing hands a tensor of the GPU to NumPy, and that the results are those of the CPU.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
+
+NAME = "pretended"
+# What may take tensors of both devices.
+_COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default}
+
+
+class Elsewhere(Tensor):
+    """A tensor that says it is on another device; `values` are where it computes."""
+
+    values: Tensor
+
+    @staticmethod
+    def __new__(cls, values: Tensor) -> "Elsewhere":
+        return torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined,no-any-return]
+            cls,
+            values.shape,
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            device=pretended_device(),
+        )
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        return ["values"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, operation: Any, types: Any, given: Any = (), options: Any = None) -> Any:
+        """Compute; only what PyTorch does outside of the mode comes here."""
+        return compute(operation, given, options or {})
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """As of a GPU: only a copy, and only where that is said."""
+        if not force:
+            raise TypeError(f"can't convert a tensor of {NAME} to NumPy, it must be copied to the CPU first")
+        return self.detach().cpu().numpy()
+
+    def tolist(self) -> Any:
+        """As of a GPU, which copies by itself."""
+        return self.detach().cpu().tolist()
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"Elsewhere({self.values!r}, {self.device})"
+
+
+class PretendedDevice(TorchDispatchMode):
+    """Makes what is created on the device tensors of it."""
+
+    def __torch_dispatch__(self, operation: Any, types: Any, given: Any = (), options: Any = None) -> Any:
+        return compute(operation, given, options or {})
+
+
+def compute(operation: Any, given: Any, options: dict[str, Any]) -> Any:
+    """What an operation gives, on the device on which it would be."""
+    tensors = [value for value in tree_leaves((given, options)) if isinstance(value, Tensor)]
+    there = [tensor for tensor in tensors if isinstance(tensor, Elsewhere)]
+    # A number without dimensions may come from anywhere.
+    here = [tensor for tensor in tensors if not isinstance(tensor, Elsewhere) and tensor.ndim]
+    if there and here and operation not in _COPIES:
+        raise RuntimeError(f"{operation}: tensors must be on one device, got {there[0].device} and cpu")
+    asked = [value for value in tree_leaves((given, options)) if isinstance(value, torch.device)]
+    if asked:
+        elsewhere = asked[0].type == NAME
+    else:
+        elsewhere = isinstance(given[0], Elsewhere) if operation in _COPIES else bool(there)
+    values, named = tree_map(_on_cpu, (given, options))
+    result = operation(*values, **named)
+    if not elsewhere:
+        return result
+    # What an operation changes in place stays the tensor that it was.
+    known = {id(tensor.values): tensor for tensor in there}
+
+    def wrapped(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) in known:
+            return known[id(value)]
+        # A view of what was not made for inference is not either.
+        with torch.inference_mode(value.is_inference()):
+            return Elsewhere(value)
+
+    return tree_map(wrapped, result)
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, torch.device):
+        return torch.device("cpu")
+    return value.values if isinstance(value, Elsewhere) else value
+
+
+@cache
+def pretended_device() -> torch.device:
+    """The device, of which PyTorch is told once in a process."""
+    module = _DummyBackendModule()
+    module.get_amp_supported_dtype = lambda: [torch.bfloat16]
+    _setup_privateuseone_for_python_backend(NAME, backend_module=module)
+    return torch.device(NAME, 0)
+
+
+@contextmanager
+def pretended_gpu() -> Iterator[torch.device]:
+    """While it lasts tensors can be on its device."""
+    device = pretended_device()
+    # `torch.tensor` otherwise makes a tensor of the device where no mode sees it.
+    torch._C._set_only_lift_cpu_tensors(True)
+    try:
+        with PretendedDevice():
+            yield device
+    finally:
+        torch._C._set_only_lift_cpu_tensors(False)
