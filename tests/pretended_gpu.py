@@ -6,11 +6,11 @@ that nothing hands a tensor of the GPU to NumPy, and that the results are those 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
@@ -33,7 +33,7 @@ class Elsewhere(Tensor):
             strides=values.stride(),
             storage_offset=values.storage_offset(),
             dtype=values.dtype,
-            device=pretended_device(),
+            device=DEVICE,
         )
 
     def __init__(self, values: Tensor) -> None:
@@ -83,6 +83,10 @@ def compute(operation: Any, given: Any, options: dict[str, Any]) -> Any:
         elsewhere = isinstance(given[0], Elsewhere) if operation in _COPIES else bool(there)
     values, named = tree_map(_on_cpu, (given, options))
     result = operation(*values, **named)
+    if torch.Tag.inplace_view in operation.tags:
+        # Such as `squeeze_`: what the tensor says of its shape has to change with the values.
+        with no_dispatch():
+            operation(*given, **options)
     if not elsewhere:
         return result
     # What an operation changes in place stays the tensor that it was.
@@ -106,23 +110,24 @@ def _on_cpu(value: Any) -> Any:
     return value.values if isinstance(value, Elsewhere) else value
 
 
-@cache
-def pretended_device() -> torch.device:
-    """The device, of which PyTorch is told once in a process."""
+def _tell_pytorch() -> torch.device:
     module = _DummyBackendModule()
     module.get_amp_supported_dtype = lambda: [torch.bfloat16]
     _setup_privateuseone_for_python_backend(NAME, backend_module=module)
     return torch.device(NAME, 0)
 
 
+# Before any test runs, since PyTorch counts devices at the first gradient of a process.
+DEVICE = _tell_pytorch()
+
+
 @contextmanager
 def pretended_gpu() -> Iterator[torch.device]:
     """While it lasts tensors can be on its device."""
-    device = pretended_device()
     # `torch.tensor` otherwise makes a tensor of the device where no mode sees it.
     torch._C._set_only_lift_cpu_tensors(True)
     try:
         with PretendedDevice():
-            yield device
+            yield DEVICE
     finally:
         torch._C._set_only_lift_cpu_tensors(False)
