@@ -109,7 +109,7 @@ class HeldOutVisits:
     def __post_init__(self) -> None:
         """Refuse a share that leaves nobody."""
         if not 0 < self.share <= 0.5:
-            raise InputError(f"`held_out` must be a share above 0 and at most 0.5, got {self.share}")
+            raise InputError(f"`held_out_share` must be above 0 and at most 0.5, got {self.share}")
 
     @property
     def train(self) -> list[Visit]:

@@ -60,5 +60,5 @@ def test_a_single_person_of_a_style_is_trained_on(caplog):
     with caplog.at_level(logging.WARNING):
         assert len(split.validate) == 2
     assert "no style has a person to spare" in caplog.text
-    with pytest.raises(InputError, match="`held_out` must be a share above 0 and at most 0.5, got 1"):
+    with pytest.raises(InputError, match="`held_out_share` must be above 0 and at most 0.5, got 1"):
         HeldOutVisits(visits(("a", "A")), "scanner", 1)
