@@ -1,7 +1,8 @@
 """Batches of slices worked on side by side.
 
 On a CPU that is faster than one after the other with all threads on each, since a slice is small and much of what is
-done to it is bound by memory; the numbers are the same to the last bit.
+done to it is bound by memory. The numbers are the same, to the last bit where each worker has as many threads as one
+after the other had.
 """
 
 from collections.abc import Callable, Iterable

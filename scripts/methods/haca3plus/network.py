@@ -10,7 +10,7 @@ Letters in shapes: B slices, C sources, K channels of anatomy, D numbers of a co
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,8 @@ class HarmonizationNet(nn.Module):
     A pixel is foreground where the normalised image exceeds `foreground_threshold`. `default_target` is the code that
     is used where none is given.
     """
+
+    HEAVY: ClassVar[tuple[str, ...]] = ("anatomy_encoder", "decoder", "identity")
 
     default_target: Tensor
     quantiles: Tensor

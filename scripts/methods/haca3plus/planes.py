@@ -15,7 +15,7 @@ from ...base.errors import InputError
 from ...base.steps import tell
 from ...images.orientations import ORIENTATIONS, plane_view
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
-from ...inferers.precision import PRECISIONS, autocast
+from ...inferers.precision import PRECISIONS, NetworkPreparation, autocast
 from ..haca3.features import SliceFeatures
 from .network import HarmonizationNet
 from .plane_slices import PlaneSettings, PlaneSlices, Subject, bounding_box, first_slices, framed
@@ -25,7 +25,8 @@ from .volume_code import VolumeCode, code_features, evenly_spread
 class PlanesInferer(HarmonizationInferer):
     """Harmonizes slices in batches of `batch_size`, in `orientations`, in `precision`.
 
-    On a CPU, `workers` batches are worked on side by side.
+    On a CPU, `workers` batches are worked on side by side. Where `compiled`, the heavy parts of the network are, which
+    repays itself in a cohort; then there must be one worker.
 
     The code of a volume is the mean over `code_slices` slices of each orientation, evenly spread over what shows most.
     Of what comes from the source of the target's contrast, `detail` is the share that is taken, the decoded image being
@@ -42,6 +43,7 @@ class PlanesInferer(HarmonizationInferer):
         detail: float = 1.0,
         attention: bool = False,
         uncertainty: bool = False,
+        compiled: bool = False,
     ) -> None:
         if precision not in PRECISIONS:
             raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}")
@@ -50,6 +52,8 @@ class PlanesInferer(HarmonizationInferer):
                 raise InputError(f"`{name}` must be at least 1, got {value}")
         if not orientations or len(set(orientations)) < len(orientations) or not set(orientations) <= set(ORIENTATIONS):
             raise InputError(f"`orientations` must be some of {', '.join(ORIENTATIONS)}, got {list(orientations)}")
+        if compiled and workers > 1:
+            raise InputError(f"`workers` must be 1 where `compiled` is true, got {workers}")
         if uncertainty and len(orientations) == 1:
             raise InputError("`uncertainty` needs at least two `orientations`, got one")
         if not isinstance(detail, int | float) or not 0 <= detail <= 1:
@@ -58,6 +62,7 @@ class PlanesInferer(HarmonizationInferer):
         # Private, because they change nothing but rounding.
         self._batch_size = batch_size
         self._workers = workers
+        self._prepare = NetworkPreparation(compiled=compiled)
         self.orientations = tuple(orientations)
         self.code_slices = code_slices
         self.detail = float(detail)
@@ -74,6 +79,7 @@ class PlanesInferer(HarmonizationInferer):
         available: Tensor | None = None,
     ) -> list[Harmonized]:
         """Sources (4, X, Y, Z), normalised, to one result for each target code (1, D)."""
+        network = self._prepare(network)
         subject = Subject(image, network, available)
         codes = [self.encode_volume(network, image[c], CONTRASTS[c]) for c in subject.channels]
         wanted = [network.default_target if t is None else t.to(subject.device) for t in targets]

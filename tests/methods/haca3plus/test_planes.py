@@ -90,8 +90,22 @@ def test_workers_and_batches_change_nothing():
     for options in ({"workers": 3, "batch_size": 2}, {"batch_size": 1}, {"batch_size": 100}):
         for first, second in zip(expected, harmonized(**options), strict=True):
             torch.testing.assert_close(first.image, second.image, rtol=1e-4, atol=1e-5)
-    for first, second in zip(harmonized(batch_size=2), harmonized(batch_size=2, workers=3), strict=True):
-        assert torch.equal(first.image, second.image)
+
+
+def test_heavy_parts_are_compiled_once_and_the_network_stays_as_it_is(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda module: compiled.append(type(module).__name__) or module)
+    inferer = PlanesInferer(compiled=True)
+    for _ in range(2):
+        for first, second in zip(inferer.harmonize(subject(), NETWORK, TARGETS), harmonized(), strict=True):
+            assert torch.equal(first.image, second.image)
+    assert compiled == ["AnatomyEncoder", "PlusDecoder", "IdentityPath"]
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same():
+    for first, second in zip(harmonized(compiled=True), harmonized(), strict=True):
+        torch.testing.assert_close(first.image, second.image, rtol=1e-3, atol=1e-4)
 
 
 def test_a_target_gives_the_same_whatever_the_others_are():
@@ -155,6 +169,7 @@ def test_a_source_that_is_not_available_is_none():
         ({"orientations": ["axial", "axial"]}, "`orientations` must be some of axial, coronal, sagittal, got"),
         ({"orientations": ["oblique"]}, "`orientations` must be some of axial, coronal, sagittal, got ['oblique']"),
         ({"orientations": ["axial"], "uncertainty": True}, "`uncertainty` needs at least two `orientations`, got one"),
+        ({"compiled": True, "workers": 2}, "`workers` must be 1 where `compiled` is true, got 2"),
         ({"detail": 1.5}, "`carry_detail` must be true, false or a number from 0 to 1, got 1.5"),
         ({"detail": "half"}, "`carry_detail` must be true, false or a number from 0 to 1, got 'half'"),
     ],
