@@ -99,6 +99,8 @@ bench: $(INSTALLED)
 	$(VENV)/bin/python -m scripts.bench.precision
 	$(VENV)/bin/python -m scripts.bench.export
 	$(VENV)/bin/python -m scripts.bench.scaling
+	$(VENV)/bin/python -m scripts.bench.waiting
+	$(VENV)/bin/python -m scripts.bench.gpu
 
 # Whether a vulnerability is known of any package that is installed here; asks PyPI, and fails where that does not answer.
 audit: $(INSTALLED)
