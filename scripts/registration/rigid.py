@@ -35,8 +35,8 @@ class Volume(Protocol):
 class Registered:
     """The `matrix` (4, 4) from the world of the fixed image to that of the moving one, and how well they agree.
 
-    `score` is the normalized mutual information on the finest pictures; `overlap` the share of the region that the
-    moving image shows.
+    `score` is the normalized mutual information on the pictures on which poses are judged; `overlap` the share of the
+    region that the moving image shows.
     """
 
     matrix: np.ndarray
@@ -60,16 +60,18 @@ class RigidRegistration:
     First every combination of `turns_deg` about the axes and `shifts_mm` along them is tried, counted from where the
     headers put the images and from where the moving image's center of mass meets that of the region. Then, with voxels
     of each of `sizes_mm` in turn, the best `starts` are improved on `points` points. There is a row of `starts` for a
-    try; the next is made where the score of all before stays below `enough`.
+    try; the next is made where the score of all before stays below `enough`. Scores are those of the pose that is found
+    on the finest voxels that are not finer than `judged_mm`: on finer ones noise would count.
     """
 
-    sizes_mm: Sequence[float] = (8.0, 4.0, 2.0)
-    points: Sequence[int] = (3000, 10000, 40000)
-    starts: Sequence[Sequence[int]] = ((6, 3, 1),)
+    sizes_mm: Sequence[float] = (8.0, 4.0, 2.0, 1.0)
+    points: Sequence[int] = (3000, 10000, 15000, 40000)
+    starts: Sequence[Sequence[int]] = ((6, 3, 1, 1),)
     turns_deg: Sequence[float] = (-25.0, 0.0, 25.0)
     shifts_mm: Sequence[float] = (-30.0, 0.0, 30.0)
     iterations: int = 40
     enough: float = 1.035
+    judged_mm: float = 2.0
     rules: Rules = field(default_factory=Rules)
     seed: int = 0
 
@@ -92,15 +94,17 @@ class RigidRegistration:
     ) -> Registered:
         generator = torch.Generator().manual_seed(self.seed)
         center = where.mean(dim=1, keepdim=True)
-        poses = torch.empty(0)
+        poses, judge = torch.empty(0), None
         for size_mm, points, count in zip(self.sizes_mm, self.points, starts, strict=True):
             pictures = [make_picture(each.voxels, each.affine, size_mm) for each in (fixed, moving)]
             drawn = where[:, torch.randint(where.shape[1], (points,), generator=generator)]
             comparison = Comparison(pictures[0], pictures[1], drawn, center, self.rules)
             tried = poses if len(poses) else self._starts(pictures[1], center, SCALED if scaled else RIGID)
             poses = torch.stack([comparison.climb(pose, self.iterations) for pose in comparison.best(tried, count)])
+            if size_mm >= self.judged_mm:
+                judge = comparison
         (pose,) = comparison.best(poses, 1)
-        return Registered(rigid_matrix(pose, center), *comparison.judge(pose))
+        return Registered(rigid_matrix(pose, center), *(judge or comparison).judge(pose))
 
     def _starts(self, moving: Picture, center: Tensor, size: int) -> Tensor:
         """Poses (B, size)."""
