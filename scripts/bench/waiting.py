@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -167,7 +169,10 @@ def main() -> None:
         chosen = [chosen[place - 1] for place in options.cases]
     bundles = [BUNDLE, *([options.before.resolve()] if options.before else [])]
     with tempfile.TemporaryDirectory() as folder:
-        text = table(compare(chosen, write_images(Path(folder)), bundles, options.repeats), chosen)
+        # In a process of its own: else what a command starts with would be the memory of this one.
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            images = pool.submit(write_images, Path(folder)).result()
+        text = table(compare(chosen, images, bundles, options.repeats), chosen)
     if options.before or options.cases:
         print(text)
         return
