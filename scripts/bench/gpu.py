@@ -27,7 +27,7 @@ BRAIN = (140, 176, 140)
 
 
 @dataclass(frozen=True)
-class Way:
+class NetworkWay:
     """How the network runs."""
 
     targets: int
@@ -37,7 +37,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Taken:
+class VolumeTime:
     """Of one volume."""
 
     seconds: float
@@ -63,7 +63,7 @@ def default_network(device: torch.device) -> HarmonizationNet:
     return network.to(device).eval()
 
 
-def measure(way: Way, network: HarmonizationNet, image: Tensor, repeats: int) -> Taken:
+def measure(way: NetworkWay, network: HarmonizationNet, image: Tensor, repeats: int) -> VolumeTime:
     """The median over `repeats` passes, after one that does not count."""
     inferer = PlanesInferer(way.precision, way.batch_size, compiled=way.compiled)
     targets = [network.default_target] * way.targets
@@ -78,10 +78,10 @@ def measure(way: Way, network: HarmonizationNet, image: Tensor, repeats: int) ->
             # What was asked of a GPU is done when it says so.
             torch.cuda.synchronize()
         seconds.append(perf_counter() - start)
-    return Taken(median(seconds[1:]), torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0)
+    return VolumeTime(median(seconds[1:]), torch.cuda.max_memory_allocated() / 2**30 if on_gpu else 0.0)
 
 
-def table(found: dict[Way, Taken]) -> str:
+def table(found: dict[NetworkWay, VolumeTime]) -> str:
     """Markdown: a row for each way."""
     header = ["targets", "precision", "slices in a batch", "compiled", "seconds", "volumes a second", "peak GiB"]
     rows: Sequence[tuple[str, ...]] = [
@@ -109,7 +109,7 @@ def main() -> None:
         return
     device = torch.device("cuda")
     image, network = subject(device), default_network(device)
-    ways = [Way(*each) for each in product((1, 3), ("fp32", "bf16"), (16, 64), (False, True))]
+    ways = [NetworkWay(*each) for each in product((1, 3), ("fp32", "bf16"), (16, 64), (False, True))]
     found = {way: measure(way, network, image, options.repeats) for way in ways}
     about = f"{torch.cuda.get_device_name()}; {describe_machine()}; {turns_of(options.repeats)}, three sources."
     write_section("\n".join(["### a GPU", "", about, "", table(found)]))

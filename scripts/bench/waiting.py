@@ -41,7 +41,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Taken:
+class CommandTime:
     """What a command took."""
 
     seconds: float
@@ -110,7 +110,7 @@ def write_cohort(folder: Path, sources: Mapping[str, str], targets: Mapping[str,
     return file
 
 
-def measure(case: Case, images: Mapping[str, Mapping[str, str]], bundle: Path) -> Taken:
+def measure(case: Case, images: Mapping[str, Mapping[str, str]], bundle: Path) -> CommandTime:
     """Run the command of a case in a bundle's folder."""
     with tempfile.TemporaryDirectory() as folder:
         start = perf_counter()
@@ -119,27 +119,27 @@ def measure(case: Case, images: Mapping[str, Mapping[str, str]], bundle: Path) -
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"`{case.name}` failed in {bundle}, see above")
-        return Taken(perf_counter() - start, usage.ru_maxrss / 2**20)
+        return CommandTime(perf_counter() - start, usage.ru_maxrss / 2**20)
 
 
 def compare(
     chosen: Sequence[Case], images: Mapping[str, Mapping[str, Mapping[str, str]]], bundles: Sequence[Path], repeats: int
-) -> dict[str, list[Taken]]:
+) -> dict[str, list[CommandTime]]:
     """Medians of each case in each bundle, the bundles in turn."""
     found = {}
     for case in chosen:
-        runs: list[list[Taken]] = [[] for _ in bundles]
+        runs: list[list[CommandTime]] = [[] for _ in bundles]
         for _ in range(repeats):
             for bundle, taken in zip(bundles, runs, strict=True):
                 taken.append(measure(case, images[case.person], bundle))
                 print(case.name, bundle, taken[-1], file=sys.stderr, flush=True)
         found[case.name] = [
-            Taken(median(run.seconds for run in taken), max(run.peak_gib for run in taken)) for taken in runs
+            CommandTime(median(run.seconds for run in taken), max(run.peak_gib for run in taken)) for taken in runs
         ]
     return found
 
 
-def table(found: Mapping[str, Sequence[Taken]], chosen: Sequence[Case]) -> str:
+def table(found: Mapping[str, Sequence[CommandTime]], chosen: Sequence[Case]) -> str:
     """Markdown: each case, seconds in all and for a visit, and memory; then the same of an earlier bundle, if any."""
     names = ["seconds", "seconds a person", "peak GiB"]
     both = any(len(taken) > 1 for taken in found.values())

@@ -2,7 +2,7 @@ import torch
 
 from scripts.base.contrasts import CONTRASTS
 from scripts.bench import gpu
-from scripts.bench.gpu import Taken, Way, main, measure, subject, table
+from scripts.bench.gpu import NetworkWay, VolumeTime, main, measure, subject, table
 
 from ..methods.haca3plus.tiny import tiny_network
 
@@ -13,12 +13,12 @@ def test_a_subject_lacks_one_contrast(monkeypatch):
     image = subject(torch.device("cpu"))
     shown = image.flatten(1).any(1)
     assert [contrast for contrast, there in zip(CONTRASTS, shown, strict=True) if not there] == ["pd"]
-    taken = measure(Way(targets=2, precision="fp32", batch_size=4), tiny_network(), image, repeats=2)
+    taken = measure(NetworkWay(targets=2, precision="fp32", batch_size=4), tiny_network(), image, repeats=2)
     assert taken.seconds > 0 and taken.peak_gib == 0
 
 
 def test_the_table_counts_volumes_a_second():
-    text = table({Way(3, "bf16", 16, compiled=True): Taken(1.5, 6.25)})
+    text = table({NetworkWay(3, "bf16", 16, compiled=True): VolumeTime(1.5, 6.25)})
     assert "| 3 | bf16 | 16 | yes | 1.50 | 2.00 | 6.2 |" in text
 
 

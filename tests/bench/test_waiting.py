@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from scripts.bench.waiting import Case, Taken, command, compare, measure, table, write_cohort
+from scripts.bench.waiting import Case, CommandTime, command, compare, measure, table, write_cohort
 
 
 def test_a_cohort_is_of_different_files(tmp_path):
@@ -30,7 +30,7 @@ def test_bundles_are_measured_in_turn_and_compared(monkeypatch, tmp_path):
 
     def measure(case, images, bundle):
         asked.append(bundle.name)
-        return Taken(next(seconds), 1.5)
+        return CommandTime(next(seconds), 1.5)
 
     monkeypatch.setattr("scripts.bench.waiting.measure", measure)
     case = Case("two people", visits=2)

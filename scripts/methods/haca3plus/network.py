@@ -22,7 +22,7 @@ from .codes import CodeLayout, PlusArtifactEncoder, PlusContrastEncoder
 from .curve import CurveCorrection, Unlikeness, apply_curve, slopes
 from .decoder import PlusDecoder
 from .identity import IdentityPath
-from .sizes import AnatomySizes, CodeSizes, Limits
+from .sizes import AnatomySizes, ChangeLimits, CodeSizes
 
 
 class Seen(NamedTuple):
@@ -74,11 +74,11 @@ class HarmonizationNet(nn.Module):
         identity_widths: Sequence[int] = (32, 48, 64, 96),
         artifact_widths: Sequence[int] = (24, 32, 48),
         condition: int = 96,
-        limits: Limits | None = None,
+        limits: ChangeLimits | None = None,
         foreground_threshold: float = 1e-2,
     ) -> None:
         super().__init__()
-        code, anatomy, limits = code or CodeSizes(), anatomy or AnatomySizes(), limits or Limits()
+        code, anatomy, limits = code or CodeSizes(), anatomy or AnatomySizes(), limits or ChangeLimits()
         percentiles, contrasts, tissues = list(code.percentiles), code.contrasts, anatomy.tissues
         count = len(percentiles)
         self.tissues, self.channels, self.contrasts = tissues, tissues + anatomy.free, contrasts

@@ -26,7 +26,7 @@ class AnatomySizes:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ChangeLimits:
     """How far the image may go from the percentile match, see `curve.py` and `identity.py`."""
 
     curve: float = 1.5
