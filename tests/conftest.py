@@ -68,9 +68,3 @@ def freed_memory_goes_back() -> Iterator[None]:
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
-
-
-def pytest_unconfigure() -> None:
-    """Keep Python from collecting ITK's objects at its end, when the types are gone that this would need."""
-    gc.collect()
-    gc.freeze()
