@@ -113,6 +113,11 @@ def _on_cpu(value: Any) -> Any:
 def _tell_pytorch() -> torch.device:
     module = _DummyBackendModule()
     module.get_amp_supported_dtype = lambda: [torch.bfloat16]
+    # Nothing is to choose it that was not told to.
+    module.is_available = lambda: False
+    # Its random numbers are those of the CPU, which `torch.random.fork_rng` keeps by itself.
+    module.get_rng_state = lambda *_: torch.get_rng_state()
+    module.set_rng_state = lambda *_: None
     _setup_privateuseone_for_python_backend(NAME, backend_module=module)
     return torch.device(NAME, 0)
 

@@ -69,7 +69,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     },
     "bench": {
         *("base", "distribution", "evaluation", "experiments", "harmonize", "images", "inferers", "methods/haca3"),
-        "methods/mmh",
+        *("methods/haca3plus", "methods/mmh"),
         *("metrics", "phantom", "preprocessing", "registration", "sampler", "training"),
     },
 }
