@@ -33,13 +33,13 @@ def measure(sampler: SliceSampler, batches: int = 20) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure a library by command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("library", type=Path)
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--window", type=int, nargs=2, default=(128, 128))
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    library = MapLibrary(chosen.library, partial=True)
+    library = MapLibrary(chosen.folder, partial=True)
     sampler = SliceSampler(library, batch=chosen.batch, slices=SliceLaw(window=tuple(chosen.window)))
     print(json.dumps({name: round(value, 2) for name, value in measure(sampler, chosen.batches).items()}))
 

@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CleanTruth:
-    """Harmonizes held-out people of a `library` from a scanner each to one on which another of them was scanned.
+    """Harmonizes held-out people of a library of `maps` from a scanner each to one on which another of them was scanned.
 
     The scanners are drawn by the law `scanners`. The target is the other person's scan with all its noise; the truth is
     the person by that scanner's protocol and resolution, without noise and receive field. Images are compared inside
@@ -55,7 +55,7 @@ class CleanTruth:
     `output_dir`.
     """
 
-    library: MapLibrary
+    maps: MapLibrary
     scanners: ScannerLaw
     preparation: Callable[[dict[str, Any]], dict[str, Any]]
     method: Method
@@ -71,7 +71,7 @@ class CleanTruth:
         """Refuse people who are not there, and methods without targets."""
         check_whole("subjects", self.subjects, least=2)
         refuse_unknown(self.contrasts, CONTRASTS, "contrast of `contrasts`")
-        held_out = len(self.library.validation)
+        held_out = len(self.maps.validation)
         if self.subjects > held_out:
             raise InputError(f"`subjects` must be at most the {held_out} held-out people, got {self.subjects}")
         if not self.method.can.targets:
@@ -80,7 +80,7 @@ class CleanTruth:
     def run(self) -> str:
         """Measure, write and return the table."""
         self.weights.load()
-        people = self.library.validation[: self.subjects]
+        people = self.maps.validation[: self.subjects]
         rng = np.random.default_rng(self.seed)
         table = self.scanners.draw(self.scanners.build_pool(), 2 * len(people), rng)
         progress = Progress("clean truth, people", len(people))
@@ -98,8 +98,8 @@ class CleanTruth:
         person, other = people[number], self._other(people, number)
         source = self._scan(person, table, 2 * number)
         target = self._scan(other, table, 2 * number + 1)
-        truth = torch.from_numpy(render_volume(self.library, person, table, 2 * number + 1, clean=True))
-        _, fractions = read_volume_maps(self.library.files[person])
+        truth = torch.from_numpy(render_volume(self.maps, person, table, 2 * number + 1, clean=True))
+        _, fractions = read_volume_maps(self.maps.files[person])
         brain = torch.from_numpy(fractions[:_BRAIN].sum(0, dtype=int) > 127)
         codes = [self.method.encode(target, contrast) for contrast in self.contrasts]
         results = self.method.harmonize({"image": source, "available": source.flatten(1).any(1)}, codes)
@@ -116,14 +116,14 @@ class CleanTruth:
 
     def _other(self, people: Sequence[int], number: int) -> int:
         """The next person of the same kind: a whole head for a head, a brain alone for a brain."""
-        whole = [bool(self.library.about(person)["parameters"]["head"]) for person in people]
+        whole = [bool(self.maps.about(person)["parameters"]["head"]) for person in people]
         turn = [(number + step) % len(people) for step in range(1, len(people))]
         return people[next((place for place in turn if whole[place] == whole[number]), turn[0])]
 
     def _scan(self, person: int, table: ScannerTable, scanner: int) -> Tensor:
         """The prepared images (4, X, Y, Z) of a person on a scanner, as acquired."""
         seed = derive_seed(self.seed, person, scanner) % 2**32
-        volumes = torch.from_numpy(render_volume(self.library, person, table, scanner, seed=seed))
+        volumes = torch.from_numpy(render_volume(self.maps, person, table, scanner, seed=seed))
         prepared: Tensor = self.preparation({"image": volumes, "available": volumes.flatten(1).any(1)})["image"]
         return prepared
 

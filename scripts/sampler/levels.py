@@ -55,13 +55,13 @@ class VolumeLevels:
     def __init__(
         self, library: MapLibrary, percentiles: Sequence[float], peak_percentile: float, voxels: int, upper: float
     ) -> None:
-        self.library, self.voxels, self.upper = library, voxels, upper
+        self.maps, self.voxels, self.upper = library, voxels, upper
         self.percentiles, self.peak_percentile = np.asarray(percentiles, dtype=float), peak_percentile
 
     @cached_property
     def grid(self) -> tuple[int, int, int]:
         """Voxels of the grid on which people are."""
-        return next(iter(self.library.files.values())).header.grid
+        return next(iter(self.maps.files.values())).header.grid
 
     @cached_property
     def _known(self) -> dict[int, "_Voxels"]:
@@ -69,7 +69,7 @@ class VolumeLevels:
 
     def _person(self, person: int) -> "_Voxels":
         if person not in self._known:
-            file = self.library.files[person]
+            file = self.maps.files[person]
             kept = file.voxels[: self.voxels]
             cell = (kept["place"].astype(np.int64) * _CELLS) // np.array(self.grid)
             flat = (cell[:, 0] * _CELLS + cell[:, 1]) * _CELLS + cell[:, 2]
