@@ -1,4 +1,4 @@
-"""How many training samples a second the sampler gives: `python -m scripts.bench.slice_sampler LIBRARY`.
+"""How many training samples a second the sampler gives: `python -m scripts.bench.slice_sampler FOLDER`.
 
 Time is that of the process on its one thread, so that what else the machine does counts as little as possible; the
 fastest batch says what a quiet machine would give. Two workers on two cores give twice as many.

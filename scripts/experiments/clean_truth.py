@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CleanTruth:
-    """Harmonizes held-out people of a library of `maps` from a scanner each to one on which another of them was scanned.
+    """Harmonizes held-out people of a library of `maps`, each to a scanner on which another of them was scanned.
 
     The scanners are drawn by the law `scanners`. The target is the other person's scan with all its noise; the truth is
     the person by that scanner's protocol and resolution, without noise and receive field. Images are compared inside
