@@ -5,9 +5,7 @@ on a GPU of its own, or else on one thread. The seconds are of the whole command
 """
 
 import argparse
-import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,20 +16,9 @@ import torch
 
 from ..base.markdown_table import markdown_table
 from .performance import BUNDLE, describe_machine, write_phantom, write_section
+from .waiting import write_cohort
 
 CONFIGS = [str(BUNDLE / "configs" / name) for name in ("inference.json", "multi_gpu_inference.json")]
-
-
-def write_cohort(folder: Path, image: Path, visits: int) -> Path:
-    """A cohort file of so many people, who are one."""
-    rows = []
-    for number in range(1, visits + 1):
-        path = folder / f"sub-{number:02d}_T1w.nii.gz"
-        shutil.copyfile(image, path)
-        rows.append({"subject": f"{number:02d}", "t1w": str(path)})
-    file = folder / "cohort.json"
-    file.write_text(json.dumps(rows))
-    return file
 
 
 def seconds(processes: int, cohort: Path, output: Path, overrides: dict[str, object]) -> float:
@@ -69,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_phantom(folder, head=False)
-        cohort = write_cohort(folder, folder / "t1w.nii.gz", options.visits)
+        cohort = write_cohort(folder, {"t1w": str(folder / "t1w.nii.gz")}, {}, options.visits)
         overrides: dict[str, object] = {"precision": options.precision}
         taken = {count: seconds(count, cohort, folder / f"out-{count}", overrides) for count in (1, 2)}
     where = f"{torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "one thread each"

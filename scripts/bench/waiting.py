@@ -56,6 +56,7 @@ def cases(visits: int) -> list[Case]:
         Case("three targets"),
         Case("three targets, fp32", options={"precision": "fp32"}),
         Case("three targets, bf16", options={"precision": "bf16"}),
+        Case("three targets, compiled", options={"compiled": True}),
         Case("a raw head, three targets", HEAD, options=raw),
         Case(f"{visits} people of a cohort, three targets each", visits=visits),
     ]

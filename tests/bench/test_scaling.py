@@ -1,14 +1,4 @@
-import json
-
-from scripts.bench.scaling import rows, write_cohort
-
-
-def test_a_cohort_is_of_different_files(tmp_path):
-    image = tmp_path / "t1w.nii.gz"
-    image.write_bytes(b"voxels")
-    people = json.loads(write_cohort(tmp_path, image, visits=2).read_text())
-    assert [person["subject"] for person in people] == ["01", "02"]
-    assert len({person["t1w"] for person in people}) == 2
+from scripts.bench.scaling import rows
 
 
 def test_the_table_compares_with_one_process():
