@@ -31,6 +31,8 @@ FOREIGN = {
         "studies",
         "conf",
         "ways",
+        "cases",
+        "before",
         "starts",
         "repeats",
         "t1w",
