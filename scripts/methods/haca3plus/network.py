@@ -198,12 +198,16 @@ class HarmonizationNet(nn.Module):
         return Drawn(made.image, decoded, curved, made.gain, made.residual, made.gate, alpha, beta, delta)
 
     def fuse(self, seen: Seen, alpha: Tensor) -> Tensor:
-        """The logits of beta* (B, K, 4, H / 2, W / 2), those of the sources weighted by alpha (B, C, H, W)."""
+        """The logits of beta* (B, K, 4, H / 2, W / 2), those of the sources weighted by alpha (B, C, H, W).
+
+        The sum is a product of matrices: the threads of ONNX Runtime do not wait for each other where `index_add` adds
+        several sources to one slice, and the order in which a GPU adds them is not fixed.
+        """
         weights = pixel_unshuffle(alpha.flatten(0, 1).unsqueeze(1)[seen.present], 2).unsqueeze(1)
         weighted = seen.logits * weights.to(seen.logits.dtype)
-        size = weighted.shape
-        fused = weighted.new_zeros([alpha.shape[0], size[1], size[2], size[3], size[4]])
-        return fused.index_add(0, seen.present // alpha.shape[1], weighted)
+        slices = torch.arange(alpha.shape[0], device=alpha.device).unsqueeze(1)
+        belongs = (slices == seen.present // alpha.shape[1]).to(weighted.dtype)
+        return (belongs @ weighted.flatten(1)).unflatten(1, weighted.shape[1:])
 
     def foreground(self, image: Tensor) -> Tensor:
         """Where images show more than background."""
