@@ -24,6 +24,8 @@ TINY: dict[str, Any] = {
     "background_removal#radius": 1,
     "cohort_samples#slices_per_orientation": 30,
     "cohort_samples#reference_slices": 20,
+    # Else people are read again and again until it is full.
+    "cohort_samples#buffer_size": 8,
     "validate#samples": "@cohort_samples",
     "validate#steps": 1,
     "validate#dataloader#loader#batch_size": 2,
