@@ -68,3 +68,14 @@ def freed_memory_goes_back() -> Iterator[None]:
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
+
+
+def pytest_unconfigure() -> None:
+    """Keep ITK's table of types for good.
+
+    SWIG frees it when Python ends, and with it what ITK's classes still hold, by a type that is gone already: a crash.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith("swig_runtime_data"):
+            for capsule in vars(module).values():
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(capsule))
