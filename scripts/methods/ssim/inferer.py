@@ -10,6 +10,7 @@ from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import PRECISIONS
+from ...layers.carry_detail import DetailCarrier, Redrawing
 from .field import Field, check_field, enlarge_voxels, field_around, shrink_voxels
 from .network import SsimNet, StyleCode
 
@@ -19,7 +20,8 @@ class FieldInferer(HarmonizationInferer):
 
     If it is not `whole`, the box is gone through in windows of the size of `field`, `overlap` being the share that
     neighbours have in common: that is how a network is used that was trained on patches. What voxels of more than 1 mm
-    do not show, the result has from the source.
+    do not show, the result has from the source. `detail`, if it is there, leads from what the source's own style makes
+    of it to the result, so that what the network cannot rebuild is not lost (not in the paper).
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class FieldInferer(HarmonizationInferer):
         whole: bool = True,
         overlap: float = 0.5,
         precision: str = "fp32",
+        detail: DetailCarrier | None = None,
     ) -> None:
         check_field(field, voxel_mm)
         if not 0 <= overlap < 1:
@@ -40,6 +43,7 @@ class FieldInferer(HarmonizationInferer):
         self.whole = whole
         self.overlap = overlap
         self.precision = precision
+        self.detail = detail
 
     @torch.inference_mode()
     def harmonize(
@@ -48,19 +52,28 @@ class FieldInferer(HarmonizationInferer):
         """Sources (4, X, Y, Z), of which the network's contrast counts, to one result for each target."""
         source = self._source(image, network)
         field, seen = self._look(source)
-        part, results = field.cut(source)[None], []
+        part = field.cut(source)[None]
         rest = part - shrink_voxels(seen, self.voxel_mm)
-        for target in targets:
+
+        def made(style: StyleCode | None) -> Tensor:
             with self._precise(source):
-                made = self._pass(seen, network, target)
-            result = (shrink_voxels(made, self.voxel_mm) + rest).clamp(min=0) * (part > 0)
-            results.append(Harmonized(field.put_back(result[0], source.shape)))
-        return results
+                result = self._pass(seen, network, style)
+            result = (shrink_voxels(result, self.voxel_mm) + rest).clamp(min=0) * (part > 0)
+            return field.put_back(result[0], source.shape)
+
+        results = [made(target) for target in targets]
+        if self.detail is not None:
+            again = Redrawing(made(self._own_style(seen, network)), 0.0)
+            results = [self.detail(result, source[0], again) for result in results]
+        return [Harmonized(result) for result in results]
 
     @torch.inference_mode()
     def encode(self, image: Tensor, network: SsimNet) -> StyleCode:
         """The style of the network's contrast among images (4, X, Y, Z)."""
         _, seen = self._look(self._source(image, network))
+        return self._own_style(seen, network)
+
+    def _own_style(self, seen: Tensor, network: SsimNet) -> StyleCode:
         found = network.style(seen)
         return StyleCode(found.mean, found.labels)
 
