@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.networks.schedulers import DDIMScheduler
 from torch import Tensor, nn
 
 from scripts.methods.haca3.artifact_stage import ArtifactStage
@@ -23,6 +24,12 @@ from scripts.methods.haca3plus.stage import LossWeights, PlusStage
 from scripts.methods.mispel.losses import DecoderLoss, EmbeddingLoss
 from scripts.methods.mispel.network import Mispel
 from scripts.methods.mispel.stage import DecoderStage, EmbeddingStage
+from scripts.methods.mmh.encoder import SmallSliceEncoder
+from scripts.methods.mmh.losses import TargetLoss
+from scripts.methods.mmh.sampling import DdimSampler
+from scripts.methods.mmh.style import StyleStatistics, foreground
+from scripts.methods.mmh.target_stage import TargetStage
+from scripts.methods.mmh.tri_planar import TriPlanarAttention
 from scripts.training.moving_average import MovingAverage
 from scripts.training.player import Player
 from scripts.training.update import GameUpdate, TrainingUpdate
@@ -31,6 +38,7 @@ from .methods.haca3.test_fusion_stage import batch as fusion_batch
 from .methods.haca3plus.tiny import tiny_batch as plus_batch
 from .methods.haca3plus.tiny import tiny_network as plus_network
 from .methods.mmh.test_style_stage import stage as style_stage
+from .methods.mmh.tiny import tiny_network as mmh_network
 from .methods.mmh.tiny import tiny_volumes
 from .methods.ssim.test_stage import stage as translation_stage
 from .pretended_gpu import pretended_gpu
@@ -93,6 +101,25 @@ def unfrozen_haca3() -> Haca3:
 
 def of_mispel(stage: type[nn.Module], loss: nn.Module) -> nn.Module:
     return stage(Mispel(["A", "B"], width=2), loss)
+
+
+def target_stage() -> nn.Module:
+    network = mmh_network("small")
+    # A new model finds no noise, so that nothing would be learned of what is made.
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    network.begin_target()
+    attention = TriPlanarAttention(SmallSliceEncoder(size=8, width=2), slices=4, heads=2)
+    sampler = DdimSampler(
+        DDIMScheduler(1000, "scaled_linear_beta", beta_end=0.0195), middle=800, steps_up=4, steps_down=4
+    )
+    statistics, images = StyleStatistics(), tiny_volumes()
+    domain: Any = SimpleNamespace(contrast="t1w", style=statistics(images, foreground(images)))
+    return TargetStage(network, TargetLoss(statistics=0.1), sampler, attention, statistics, domain)
+
+
+def pairs_of_volumes() -> dict[str, Any]:
+    return volumes() | {"target": -0.9 * tiny_volumes(), "target_name": ["three", "four"]}
 
 
 STAGES: dict[str, tuple[Callable[[], nn.Module], Callable[[], dict[str, Any]]]] = {
@@ -164,3 +191,21 @@ def test_players_learn_the_same_on_a_gpu_as_on_the_cpu():
     with pretended_gpu() as device:
         found = played(device)
     compare(found, expected, before)
+
+
+def losses_of_target_stage(device: torch.device) -> dict[str, float]:
+    """And that it learns."""
+    torch.manual_seed(0)
+    stage = target_stage().to(device)
+    batch = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in pairs_of_volumes().items()}
+    losses = stage(batch, 1)
+    losses["total"].backward()
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in stage.parameters())
+    return {key: float(loss.detach().cpu()) for key, loss in losses.items()}
+
+
+def test_the_second_stage_of_mmh_has_the_same_losses_on_a_gpu_as_on_the_cpu():
+    """Its parameters cannot be compared: what it keeps in half precision makes another rounding a larger difference."""
+    expected = losses_of_target_stage(torch.device("cpu"))
+    with pretended_gpu() as device:
+        assert losses_of_target_stage(device) == pytest.approx(expected, rel=1e-3, abs=1e-5)
