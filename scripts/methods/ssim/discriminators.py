@@ -3,11 +3,15 @@
 Letters in shapes: B images, C channels, K labels, X, Y and Z the size of a volume.
 """
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...base.arguments import check_whole
 from .encoders import halving
+from .level_means import LevelMeans
 from .sizes import Sizes
 from .translation import Judged
 
@@ -15,18 +19,25 @@ _LEAK = 0.2
 
 
 class _Judge(nn.Module):
-    """Convolutions (B, C, X, Y, Z) that end in a map of how real an image is, and in labels (B, K), a mean of all."""
+    """Convolutions (B, C, X, Y, Z) that end in a map of how real an image is, and labels (B, K) of all that they find.
 
-    def __init__(self, body: nn.Sequential, width: int, labels: int) -> None:
+    There are as many as `widths` less one, and each halves a volume.
+    """
+
+    def __init__(self, widths: Sequence[int], labels: int) -> None:
         super().__init__()
-        self.body = body
-        self.real = nn.Conv3d(width, 1, 1)
-        self.labels = nn.Linear(width, labels)
+        layers = [
+            nn.Sequential(halving(inner, outer), nn.LeakyReLU(_LEAK))
+            for inner, outer in zip(widths, widths[1:], strict=False)
+        ]
+        self.body = LevelMeans(layers, widths[1:])
+        self.real = nn.Conv3d(widths[-1], 1, 1)
+        self.labels = nn.Linear(self.body.size, labels)
 
-    def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, volume: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
         """The map and the labels."""
-        features = self.body(volume)
-        return self.real(features), self.labels(features.mean((2, 3, 4)))
+        features, means = self.body(volume, shown)
+        return self.real(features), self.labels(means)
 
 
 class ImageDiscriminator(nn.Module):
@@ -41,13 +52,13 @@ class ImageDiscriminator(nn.Module):
             check_whole(name, value)
         self.white = white
         widths = [1, *(width * 2**number for number in range(halvings))]
-        self.judges = nn.ModuleList([_Judge(_halvings(widths), widths[-1], labels) for _ in range(scales)])
+        self.judges = nn.ModuleList([_Judge(widths, labels) for _ in range(scales)])
 
     def forward(self, image: Tensor) -> Judged:
         """Of images (B, 1, X, Y, Z), none of whose sides is below 2 ** (halvings + scales - 1)."""
         found, image = [], image / self.white
         for judge in self.judges:
-            found.append(judge(image))
+            found.append(judge(image, (image > 0).float()))
             image = F.avg_pool3d(image, 2)
         return Judged([real for real, _ in found], [labels for _, labels in found])
 
@@ -59,16 +70,9 @@ class StructureDiscriminator(nn.Module):
         super().__init__()
         check_whole("layers", layers)
         width = sizes.deepest
-        self.judge = _Judge(_halvings([width] * (layers + 1)), width, labels)
+        self.judge = _Judge([width] * (layers + 1), labels)
 
     def forward(self, structure: Tensor) -> Judged:
         """Of one scale."""
-        real, labels = self.judge(structure)
+        real, labels = self.judge(structure, torch.ones_like(structure[:, :1]))
         return Judged([real], [labels])
-
-
-def _halvings(widths: list[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for inner, outer in zip(widths, widths[1:], strict=False):
-        layers += [halving(inner, outer), nn.LeakyReLU(_LEAK)]
-    return nn.Sequential(*layers)

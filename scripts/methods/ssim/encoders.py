@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from .level_means import LevelMeans
 from .sizes import Sizes
 
 Norm = Callable[[int], nn.Module]
@@ -22,9 +23,7 @@ def trunk(sizes: Sizes, halvings: int, norm: Norm | None) -> nn.Sequential:
     layers = [nn.Conv3d(1, sizes.width, sizes.edge_kernel, padding=sizes.edge_kernel // 2)]
     widths = [sizes.width * 2**number for number in range(halvings + 1)]
     layers += [halving(inner, outer) for inner, outer in zip(widths, widths[1:], strict=False)]
-    made: list[nn.Module] = []
-    for layer in layers:
-        made += [layer, *([norm(layer.out_channels)] if norm else []), nn.ReLU()]
+    made = [nn.Sequential(layer, *([norm(layer.out_channels)] if norm else []), nn.ReLU()) for layer in layers]
     return nn.Sequential(*made)
 
 
@@ -66,11 +65,13 @@ class StyleEncoder(nn.Module):
     def __init__(self, sizes: Sizes, labels: int) -> None:
         super().__init__()
         self.noise = sizes.noise
-        self.body = trunk(sizes, sizes.style_halvings, None)
-        self.head = nn.Linear(sizes.width * 2**sizes.style_halvings, 2 * sizes.noise + labels)
+        layers = trunk(sizes, sizes.style_halvings, None)
+        widths = [sizes.width * 2**number for number in range(sizes.style_halvings + 1)]
+        self.body = LevelMeans(list(layers), widths)
+        self.head = nn.Linear(self.body.size, 2 * sizes.noise + labels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, log variance, labels."""
-        found = self.head(self.body(image).mean((2, 3, 4))).float()
+        found = self.head(self.body(image, (image > 0).float())[1]).float()
         # Beyond, a variance would be 0 or infinite in single precision.
         return found[:, : self.noise], found[:, self.noise : 2 * self.noise].clamp(-10, 10), found[:, 2 * self.noise :]

@@ -39,7 +39,7 @@ PLACES = (("A", "S"), ("B", "S"), ("C.5", "T"))
 
 def tiny_net(**sizes: Any) -> SsimNet:
     """Always with the same weights."""
-    torch.manual_seed(0)
+    torch.manual_seed(2)
     return SsimNet(STYLES, Sizes(**{**SIZES, **sizes})).eval()
 
 
