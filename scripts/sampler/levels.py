@@ -18,10 +18,13 @@ from .noise import Noise
 from .plan import SlicePlan
 from .resolution import Resolution
 from .signal import Maps, Signals
+from .texture import Texture
 
 # Fields are smooth, so voxels read them from a lattice of so many cells along each axis.
 _CELLS = 16
 _WHITE = 2
+# Fluid, gray and white matter, which come first among the tissues.
+_MEASURED = 3
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Levels:
     """Mean signal of white matter."""
     percentiles: np.ndarray
     """(4, B, 4, P), of the foreground, after division and curve."""
+    tissues: np.ndarray
+    """(4, B, 4, 3), levels of fluid, gray and white matter, likewise."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,15 @@ class VolumeLevels:
     """Works out the levels of a batch."""
 
     def __init__(
-        self, library: MapLibrary, percentiles: Sequence[float], peak_percentile: float, voxels: int, upper: float
+        self,
+        library: MapLibrary,
+        percentiles: Sequence[float],
+        peak_percentile: float,
+        voxels: int,
+        upper: float,
+        texture: Texture,
     ) -> None:
-        self.maps, self.voxels, self.upper = library, voxels, upper
+        self.maps, self.voxels, self.upper, self.texture = library, voxels, upper, texture
         self.percentiles, self.peak_percentile = np.asarray(percentiles, dtype=float), peak_percentile
 
     @cached_property
@@ -86,6 +97,7 @@ class VolumeLevels:
             np.ones((4, batch, contrasts)),
             np.ones((4, batch, contrasts)),
             np.zeros((4, batch, contrasts, len(self.percentiles))),
+            np.zeros((4, batch, contrasts, _MEASURED)),
         )
         table = plan.scanners
         lopsided = effects.lattice_fields(table.transmit, _CELLS)
@@ -97,7 +109,8 @@ class VolumeLevels:
             for scan, person, scanner in ((0, 0, sample), (1, 0, sample + batch), (2, 2, sample + batch)):
                 voxels = self._person(int(plan.people[sample, person]))
                 wanted = np.flatnonzero(plan.available[sample]) if scan == 0 else np.arange(contrasts)
-                signal = signals.of(scanner, wanted.tolist(), voxels.maps, pattern[scanner][voxels.cells])
+                uneven = self.texture.on_voxels(voxels.maps, *plan.texture(self.texture, sample, person))
+                signal = signals.of(scanner, wanted.tolist(), uneven, pattern[scanner][voxels.cells])
                 white = voxels.maps.fractions[_WHITE]
                 reference = (signal @ white) / max(float(white.sum()), 1e-6)
                 signal += _blur(signal, voxels, resolution.variance[scanner, wanted])
@@ -108,33 +121,41 @@ class VolumeLevels:
                 at = (scan, sample, wanted)
                 found.reference[at] = reference
                 curve = (table.gamma[scanner, wanted], table.shoulder[scanner, wanted])
-                found.peak[at], found.percentiles[at] = self._measure(signal, voxels.share, *curve)
-        for values in (found.peak, found.reference, found.percentiles):
+                found.peak[at], found.percentiles[at], found.tissues[at] = self._measure(signal, voxels, *curve)
+        for values in (found.peak, found.reference, found.percentiles, found.tissues):
             values[3] = values[0]
         return found
 
     def _measure(
-        self, values: np.ndarray, share: float, gamma: np.ndarray, shoulder: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Peak (C,) and percentiles (C, P) of voxels (C, V) of a foreground that fills that `share` of the grid."""
+        self, values: np.ndarray, voxels: _Voxels, gamma: np.ndarray, shoulder: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Peak (C,), percentiles (C, P) and levels of tissue (C, 3) of the person's voxels (C, V)."""
+        tissues = _tissue_means(values, voxels)[:, :_MEASURED]
         values.sort(axis=1)
         # Outside of the foreground the volume is 0, so its percentile is one further down in the foreground.
-        place = np.clip(1 - (1 - self.peak_percentile / 100) / share, 0, 1)
+        place = np.clip(1 - (1 - self.peak_percentile / 100) / voxels.share, 0, 1)
         peak = np.maximum(_between(values, np.array([place]))[:, 0], 1e-6)
-        scaled = _between(values, self.percentiles / 100) / peak[:, None]
-        bent = [effects.bend(row, *curve) for row, *curve in zip(scaled, gamma, shoulder, strict=True)]
-        return peak, np.minimum(bent, self.upper)
+        both = np.concatenate([_between(values, self.percentiles / 100), tissues], axis=1) / peak[:, None]
+        bent = [effects.bend(row, *curve) for row, *curve in zip(both, gamma, shoulder, strict=True)]
+        ended = np.minimum(bent, self.upper)
+        return peak, ended[:, :-_MEASURED], ended[:, -_MEASURED:]
 
 
 def _blur(signal: np.ndarray, voxels: _Voxels, variance: np.ndarray, most: float = 1.3) -> np.ndarray:
     """By how much the resolution changes signals (C, V); `variance` (C, 3) is that of a point along each axis."""
-    # Of mixed voxels little is learned about a tissue.
-    weights = voxels.maps.fractions**4
-    means = (signal @ weights.T) / np.maximum(weights.sum(axis=1), 1e-6)
+    means = _tissue_means(signal, voxels)
     # Blurring twice as wide changes about twice as much.
     strength = np.minimum(variance / BLUR_MM**2, most).astype(np.float32)
     change = (strength[:, :, None] * means[:, None]).reshape(len(signal), -1) @ voxels.change
     return np.maximum(change, -0.95 * signal)
+
+
+def _tissue_means(signal: np.ndarray, voxels: _Voxels) -> np.ndarray:
+    """Mean signals (C, 6) of the tissues."""
+    # Of mixed voxels little is learned about a tissue.
+    weights = voxels.maps.fractions**4
+    means: np.ndarray = (signal @ weights.T) / np.maximum(weights.sum(axis=1), 1e-6)
+    return means
 
 
 def _between(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:

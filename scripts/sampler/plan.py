@@ -16,6 +16,7 @@ from .map_file import SIDE
 from .map_library import MapLibrary
 from .scanner_law import ScannerLaw
 from .scanner_table import ScannerTable
+from .texture import Texture
 
 # Of a slice across an axis of the grid, the axes of its rows and columns, and whether rows run against the grid: as
 # slices of whole volumes are shown to networks.
@@ -49,6 +50,12 @@ class SlicePlan:
     shift: np.ndarray
     """(B, 4, 2) of source and truth, in voxels along rows and columns."""
     noise_seed: int
+
+    def texture(self, law: Texture, sample: int, view: int) -> tuple[np.ndarray, np.random.Generator]:
+        """How strong the texture is in what a sample shows, and what draws that of a view."""
+        return law.strengths(np.random.default_rng([self.noise_seed, sample])), np.random.default_rng(
+            [self.noise_seed, sample, view + 1]
+        )
 
     @property
     def same_scanner(self) -> np.ndarray:

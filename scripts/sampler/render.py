@@ -23,6 +23,7 @@ from .person_maps import TISSUES
 from .plan import LAYOUT, SlicePlan
 from .resolution import Resolution
 from .signal import Maps, Signals
+from .texture import Texture
 
 SOURCE, TRUTH, TARGET, OTHER = range(4)
 UNITS = ("own", "target")
@@ -44,12 +45,14 @@ class SliceRenderer:
         upper: float = 5.0,
         truth_units: str = "own",
         noise_bank: int = 2**22,
+        texture: Texture | None = None,
     ) -> None:
         """Of the stored voxels, `voxels` are used for percentiles; for `truth_units` see the sampler."""
         if truth_units not in UNITS:
             raise InputError(f"`truth_units` must be one of {', '.join(UNITS)}, got {truth_units}")
         self.library, self.window = library, (int(window[0]), int(window[1]))
-        self.levels = VolumeLevels(library, percentiles, peak_percentile, voxels, upper)
+        self.texture = texture or Texture()
+        self.levels = VolumeLevels(library, percentiles, peak_percentile, voxels, upper, self.texture)
         self.upper, self.truth_units, self.noise_bank = upper, truth_units, noise_bank
 
     @cached_property
@@ -67,7 +70,12 @@ class SliceRenderer:
         foreground = np.empty((batch, *self.window), dtype=np.float32)
         kept: dict[tuple[int, ...], dict[int, Maps]] = {}
         for sample in range(batch):
-            views = [self._read(plan, sample, view, resolution, kept) for view in range(3)]
+            views = [
+                self.texture.on_slices(
+                    self._read(plan, sample, view, resolution, kept), *plan.texture(self.texture, sample, view)
+                )
+                for view in range(3)
+            ]
             tissue[sample], foreground[sample] = views[0][0].fractions, views[0][0].foreground
             for scan in range(4):
                 _Scan(self, plan, sample, scan, signals, resolution, levels, noise).render(
@@ -262,6 +270,8 @@ def _about(plan: SlicePlan, levels: Levels) -> Batch:
         "artifact": torch.from_numpy(plan.artifacts.drawn.kind.reshape(batch, -1)),
         "source_percentiles": torch.from_numpy(levels.percentiles[SOURCE]).float() * available[..., None],
         "target_percentiles": torch.from_numpy(levels.percentiles[TARGET]).float(),
+        "source_levels": torch.from_numpy(levels.tissues[SOURCE]).float() * available[..., None],
+        "target_levels": torch.from_numpy(levels.tissues[TARGET]).float(),
         "truth_in_target": torch.from_numpy(levels.peak[TRUTH] / levels.peak[TARGET]).float(),
         "person": torch.from_numpy(plan.people[:, 0]),
         "target_person": torch.from_numpy(plan.people[:, 2]),

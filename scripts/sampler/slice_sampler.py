@@ -21,6 +21,7 @@ from .plan import SliceLaw, SlicePlan
 from .render import Batch, SliceRenderer
 from .scanner_law import ScannerLaw
 from .scanner_table import ScannerTable
+from .texture import Texture
 
 PERCENTILES = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5)
 
@@ -39,7 +40,7 @@ class SliceSampler(IterableDataset[Batch]):
     - `target_image` (B, 4, H, W), mostly of another person, on scanner B as acquired; `source_other`, the same of
       another slice of the source's person on scanner A;
     - `source_percentiles` and `target_percentiles` (B, 4, P) of the foreground of the source's and of the target's
-      volume;
+      volume; `source_levels` and `target_levels` (B, 4, 3) of its fluid, gray and white matter;
     - `person`, `target_person`, `same_person`, `same_scanner`, `scanner` and `scanner_kind` (B, 2: A and B), `plane` (a
       place in `slice_plan.PLANES`) and `position`.
 
@@ -57,6 +58,7 @@ class SliceSampler(IterableDataset[Batch]):
     slices: SliceLaw = field(default_factory=SliceLaw)
     scanners: ScannerLaw = field(default_factory=ScannerLaw)
     artifacts: ArtifactLaw = field(default_factory=ArtifactLaw)
+    texture: Texture = field(default_factory=Texture)
     percentiles: Sequence[float] = PERCENTILES
     peak_percentile: float = 95.0
     """Of the whole grid, zeros included; images are divided by it."""
@@ -97,6 +99,7 @@ class SliceSampler(IterableDataset[Batch]):
             self.voxels,
             self.upper,
             self.truth_units,
+            texture=self.texture,
         )
 
     def draw(self, step: int, batch: int | None = None) -> SlicePlan:

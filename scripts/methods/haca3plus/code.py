@@ -13,48 +13,55 @@ from ...base.errors import InputError
 from ...jobs.targets import StoredCode, is_number
 from ..base import Code
 from .codes import CodeLayout
+from .tissue_levels import TISSUES
 
 _NUMBERS = ("theta", "eta", "percentiles")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PlusCode(Code):
-    """The contrast `theta` and the artifacts `eta` of a volume, and the `percentiles` of its foreground."""
+    """The contrast `theta` and the artifacts `eta` of a volume, the `percentiles` of its foreground, and `levels`.
+
+    These are of the tissues in `tissue_levels.py`; 0 is one that is not known.
+    """
 
     method: ClassVar[str] = "haca3plus"
 
     theta: tuple[float, ...]
     eta: tuple[float, ...]
     percentiles: tuple[float, ...]
+    levels: tuple[float, ...] = (0.0,) * len(TISSUES)
 
     def numbers(self) -> dict[str, Any]:
         """As JSON holds them."""
-        return {name: getattr(self, name) for name in _NUMBERS}
+        return {name: getattr(self, name) for name in (*_NUMBERS, "levels")}
 
     def describe(self) -> dict[str, list[float]]:
         """Theta and percentiles differ between scanners, eta between images with artifacts."""
         return {"appearance": [*self.theta, *self.percentiles], "artifacts": list(self.eta)}
 
     def tensor(self, device: torch.device) -> Tensor:
-        """(1, D), as `CodeLayout` has it."""
+        """(1, D + T), as `CodeLayout` has it, and the levels."""
         contrast = [float(self.contrast == each) for each in CONTRASTS]
-        return torch.tensor([[*self.theta, *self.eta, *self.percentiles, *contrast]], device=device)
+        return torch.tensor([[*self.theta, *self.eta, *self.percentiles, *contrast, *self.levels]], device=device)
 
     @classmethod
     def mean(cls, codes: Sequence[Self], **origin: Any) -> Self:
-        """The mean of all numbers."""
+        """The mean of all numbers; of a level, that of the codes that know it."""
         means: dict[str, Any] = {
             name: tuple(torch.tensor([getattr(code, name) for code in codes]).mean(0).tolist()) for name in _NUMBERS
         }
-        return cls(**cls.in_common(codes), **means, **origin)
+        levels = torch.tensor([code.levels for code in codes])
+        known = levels.sum(0) / (levels > 0).sum(0).clamp(min=1)
+        return cls(**cls.in_common(codes), **means, levels=tuple(known.tolist()), **origin)
 
 
-def code_of_tensor(code: Tensor, layout: CodeLayout, contrast: str) -> PlusCode:
-    """The code that a network made, (1, D)."""
+def code_of_tensors(code: Tensor, levels: Tensor, layout: CodeLayout, contrast: str) -> PlusCode:
+    """The code (1, D) and the levels (1, T) that a network made."""
     row = code[0].float().cpu()
     parts = {"theta": layout.theta(row), "eta": layout.eta(row), "percentiles": layout.percentiles(row)}
     numbers: dict[str, Any] = {name: tuple(part.tolist()) for name, part in parts.items()}
-    return PlusCode(contrast=contrast, **numbers)
+    return PlusCode(contrast=contrast, **numbers, levels=tuple(levels[0].float().tolist()))
 
 
 def read_plus_code(stored: StoredCode, layout: CodeLayout) -> PlusCode:
@@ -69,19 +76,24 @@ def _read(stored: StoredCode, layout: CodeLayout) -> PlusCode:
     if stored.method != PlusCode.method:
         found = stored.method or "haca3, of an earlier version"
         raise InputError(f"`method` must be {PlusCode.method}, got {found}; encode the target's image again")
-    refuse_unknown(stored.numbers, _NUMBERS, "key")
+    refuse_unknown(stored.numbers, (*_NUMBERS, "levels"), "key")
+    # Codes of earlier versions have no levels.
+    given = {"levels": [0.0] * len(TISSUES), **stored.numbers}
     lengths = {
         "theta": layout.theta_end,
         "eta": layout.eta_end - layout.theta_end,
         "percentiles": layout.percentiles_end - layout.eta_end,
+        "levels": len(TISSUES),
     }
     numbers: dict[str, Any] = {}
     for name, length in lengths.items():
-        values = stored.numbers.get(name)
+        values = given.get(name)
         if not isinstance(values, list | tuple) or not all(map(is_number, values)) or len(values) != length:
             raise InputError(f"`{name}` must be a list of {length} finite numbers, got {values!r}")
         numbers[name] = tuple(values)
     if any(high < low for low, high in zip(numbers["percentiles"], numbers["percentiles"][1:], strict=False)):
         raise InputError(f"`percentiles` must not fall, got {stored.numbers['percentiles']}")
+    if min(numbers["levels"]) < 0:
+        raise InputError(f"`levels` must be 0, where not known, or above, got {stored.numbers['levels']}")
     common = {name: getattr(stored, name) for name in ("scale", "head", "origin", "weights", "name")}
     return PlusCode(contrast=stored.contrast, **numbers, **common)

@@ -22,6 +22,7 @@ from ...metrics.image import psnr
 from ...training.validation import MeanOfOutputs, slice_ssim
 from .curve import apply_curve, slopes
 from .network import HarmonizationNet
+from .tissue_levels import carry_over
 
 MEASURES = {"psnr": psnr, "ssim": slice_ssim}
 
@@ -70,6 +71,11 @@ class HarmonizeHeldOut:
 
         sources = codes(source, batch["source_percentiles"])
         targets = codes(batch["target_image"], batch["target_percentiles"])
+        known = [batch[name].flatten(0, 1) for name in ("source_percentiles", "source_levels", "target_levels")]
+        carried = carry_over(*known).unflatten(0, targets.shape[:2])
+        place = slice(network.layout.eta_end, network.layout.percentiles_end)
+        there = (available != 0).unsqueeze(-1)
+        targets[..., place] = torch.where(there, carried, targets[..., place])
         seen = network.see(source, sources, available)
         drawn = [network.draw(source, seen, target, sources, available).image for target in targets.unbind(1)]
         return torch.cat(drawn, dim=1).float()

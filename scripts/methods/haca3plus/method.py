@@ -11,7 +11,7 @@ from ...inferers.harmonization import SourceFeatures
 from ...jobs.targets import StoredCode
 from ..base import Abilities, Method
 from ..haca3.features import features_table
-from .code import PlusCode, code_of_tensor, read_plus_code
+from .code import PlusCode, code_of_tensors, read_plus_code
 from .network import HarmonizationNet
 from .planes import PlanesInferer
 
@@ -35,14 +35,14 @@ class PlusMethod(Method):
     def encode(self, images: Tensor, contrast: str, when_absent: bool = False) -> PlusCode:
         """The code of a volume."""
         code = self.inferer.encode_volume(self.network, images[CONTRASTS.index(contrast)], contrast)
-        return code_of_tensor(code.mean, self.network.layout, contrast)
+        return code_of_tensors(code.mean, code.levels, self.network.layout, contrast)
 
     def read_code(self, stored: StoredCode) -> PlusCode:
         """The code of a file."""
         return read_plus_code(stored, self.network.layout)
 
     def for_network(self, code: PlusCode) -> Tensor:
-        """(1, D)."""
+        """(1, D + T)."""
         return code.tensor(self.network.default_target.device)
 
     @torch.inference_mode()

@@ -23,6 +23,7 @@ from .curve import CurveCorrection, Unlikeness, apply_curve, slopes
 from .decoder import PlusDecoder
 from .identity import IdentityPath
 from .sizes import AnatomySizes, ChangeLimits, CodeSizes
+from .tissue_levels import level_sums
 
 
 class Seen(NamedTuple):
@@ -130,17 +131,23 @@ class HarmonizationNet(nn.Module):
             target = self.default_target
         sources = sources.expand(image.shape[0], -1, -1)
         seen = self.see(image, sources, available)
-        return self.draw(image, seen, target.expand(image.shape[0], -1), sources, available, None).image
+        return self.draw(image, seen, target.expand(image.shape[0], -1), sources, available, None, None).image
 
     @torch.jit.export
     def encode(self, slices: Tensor, percentiles: Tensor, contrast: Tensor) -> Tensor:
         """Codes (B, D) of slices (B, 1, H, W); `percentiles` (B, P) are their volumes', `contrast` (B, 4) one-hot."""
+        return self.encode_levels(slices, percentiles, contrast)[0]
+
+    @torch.jit.export
+    def encode_levels(self, slices: Tensor, percentiles: Tensor, contrast: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """These codes, and what levels of tissue are found by, see `level_sums`."""
         foreground = self.foreground(slices).to(slices.dtype)
         logits, _ = self.anatomy_encoder(slices, percentiles, contrast, foreground)
         beta = activate(logits.float(), self.tissues)
         theta = self.contrast_encoder(slices, beta, foreground, percentiles, contrast)
         eta = self.artifact_encoder(slices, foreground, percentiles[:, 5:6])
-        return torch.cat([theta.float(), eta.float(), percentiles, contrast], dim=1)
+        sums, weights = level_sums(slices, beta, foreground)
+        return torch.cat([theta.float(), eta.float(), percentiles, contrast], dim=1), sums, weights
 
     @torch.jit.export
     def see(self, image: Tensor, sources: Tensor, available: Tensor) -> Seen:
@@ -169,8 +176,13 @@ class HarmonizationNet(nn.Module):
         sources: Tensor,
         available: Tensor,
         kept: Tensor | None = None,
+        trust: Tensor | None = None,
     ) -> Drawn:
-        """The image of a `target` (B, D) of what was `seen`; gain, residual and gate count `kept` (B, 3) times."""
+        """The image of a `target` (B, D) of what was `seen`.
+
+        Gain, residual and gate count `kept` (B, 3) times, and all of these and the curve's correction `trust` (B, 1)
+        times.
+        """
         style = self.layout.style(target)
         alpha = self.attention(style, sources, seen.confidence, seen.shown, available)
         beta = activate(self.fuse(seen, alpha), self.tissues) * pixel_unshuffle(seen.visible, 2).unsqueeze(1)
@@ -181,6 +193,8 @@ class HarmonizationNet(nn.Module):
         source = (sources * same.unsqueeze(-1)).sum(1)
         own = self.layout.style(source)
         kappa = self.unlikeness(own[:, : -self.contrasts], style[:, : -self.contrasts])
+        if trust is not None:
+            kappa = kappa * trust
         delta = kappa * self.curve(torch.cat([own, style], dim=1))
         knots = self.layout.percentiles(source)
         slope = slopes(knots, self.layout.percentiles(target)) * delta.exp()  # Eqs. (1), (2)

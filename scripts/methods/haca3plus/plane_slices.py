@@ -57,7 +57,8 @@ class Subject:
 class PlaneSlices:
     """The slices of one orientation, and what comes of them.
 
-    `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw.
+    `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw, and `trust` (4,) is how far the
+    network is trusted with a source of each contrast.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class PlaneSlices:
         orientation: str,
         codes: Tensor,
         targets: Sequence[Tensor],
+        trust: Tensor,
         settings: PlaneSettings,
     ) -> None:
         self.subject, self.network, self.settings = subject, network, settings
-        self.orientation, self.codes, self.targets = orientation, codes, targets
+        self.orientation, self.codes, self.targets, self.trust = orientation, codes, targets, trust
         self.begun = 0
         size, count = subject.sources.shape[1:], len(targets)
         self.slices = plane_view(subject.sources, orientation)
@@ -104,8 +106,10 @@ class PlaneSlices:
         with autocast(self.settings.precision, image.device):
             seen = self.network.see(image, sources, available)
             for index, target in enumerate(self.targets):
-                drawn = self.network.draw(image, seen, target.expand(len(batch), -1), sources, available, None)
                 same = self._same(target)
+                trust = (self.network.layout.contrast(target) * self.trust).sum(1, keepdim=True)
+                given = target.expand(len(batch), -1), sources, available
+                drawn = self.network.draw(image, seen, *given, None, trust)
                 finished, alpha = self._finish(drawn, seen.shown * same, same)
                 self._put(self.images[index], batch, finished[:, 0])
                 area = seen.visible.sum((2, 3)).clamp(min=1)

@@ -4,7 +4,8 @@ The network does not depend on what lies around the brain, so that everything ou
 left out. The sources are encoded once, however many targets there are.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,7 +20,11 @@ from ...inferers.precision import PRECISIONS, NetworkPreparation, autocast
 from ..haca3.features import SliceFeatures
 from .network import HarmonizationNet
 from .plane_slices import PlaneSettings, PlaneSlices, Subject, bounding_box, first_slices, framed
+from .tissue_levels import TISSUES, carry_over, volume_levels
+from .trust import TrustLaw, likeness
 from .volume_code import VolumeCode, code_features, evenly_spread
+
+logger = logging.getLogger(__name__)
 
 
 class PlanesInferer(HarmonizationInferer):
@@ -30,7 +35,8 @@ class PlanesInferer(HarmonizationInferer):
 
     The code of a volume is the mean over `code_slices` slices of each orientation, evenly spread over what shows most.
     Of what comes from the source of the target's contrast, `detail` is the share that is taken, the decoded image being
-    the rest. With `attention` and `uncertainty`, the standard deviation between the planes, there are maps of these.
+    the rest; `trust` says how far the network may change it, without limit if there is none. With `attention` and
+    `uncertainty`, the standard deviation between the planes, there are maps of these.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class PlanesInferer(HarmonizationInferer):
         attention: bool = False,
         uncertainty: bool = False,
         compiled: bool = False,
+        trust: TrustLaw | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {precision}")
@@ -68,6 +75,7 @@ class PlanesInferer(HarmonizationInferer):
         self.detail = float(detail)
         self.attention = attention
         self.uncertainty = uncertainty
+        self.trust = trust
         self.maps = ("imputed", *["attention"] * attention, *["uncertainty"] * uncertainty)
 
     @torch.inference_mode()
@@ -78,7 +86,10 @@ class PlanesInferer(HarmonizationInferer):
         targets: Sequence[Tensor | None],
         available: Tensor | None = None,
     ) -> list[Harmonized]:
-        """Sources (4, X, Y, Z), normalised, to one result for each target code (1, D)."""
+        """Sources (4, X, Y, Z), normalised, to one result for each target.
+
+        A target is a code (1, D), or one with the levels of its tissues behind it (1, D + T).
+        """
         network = self._prepare(network)
         subject = Subject(image, network, available)
         codes = [self.encode_volume(network, image[c], CONTRASTS[c]) for c in subject.channels]
@@ -86,9 +97,12 @@ class PlanesInferer(HarmonizationInferer):
         means = network.default_target.new_zeros(1, len(CONTRASTS), network.layout.length)
         for channel, code in zip(subject.channels, codes, strict=True):
             means[0, channel] = code.mean[0]
+        known = dict(zip(subject.channels, codes, strict=True))
+        wanted = [_for_person(network, target, known) for target in wanted]
         dtype = PRECISIONS[self.precision]
         settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
-        passes = [PlaneSlices(subject, network, plane, means, wanted, settings) for plane in self.orientations]
+        trust = self._trust(network, subject, means, known)
+        passes = [PlaneSlices(subject, network, plane, means, wanted, trust, settings) for plane in self.orientations]
         for plane in passes:
             plane.run()
         tell("fuse")
@@ -114,20 +128,53 @@ class PlanesInferer(HarmonizationInferer):
         values = np.percentile(volume[shown].numpy(force=True), 100 * network.quantiles.cpu().numpy())
         percentiles = torch.as_tensor(values, dtype=torch.float32, device=device)[None]
         one_hot = torch.tensor([[float(contrast == each) for each in CONTRASTS]], device=device)
-        rows, areas, planes, indices = [], [], [], []
+        rows, sums, weights, areas, planes, indices = [], [], [], [], [], []
         for plane in self.orientations:
             places = evenly_spread(plane_view(shown, plane).sum((1, 2)), self.code_slices)
             slices = framed(plane_view(volume, plane)[places], plane, network.step)[:, None].to(device)
             for batch in slices.split(self._batch_size):
                 with autocast(PRECISIONS[self.precision], device):
                     known = (each.expand(len(batch), -1) for each in (percentiles, one_hot))
-                    rows.append(network.encode(batch, *known))
+                    row, sum_, weight = network.encode_levels(batch, *known)
+                rows.append(row)
+                sums.append(sum_)
+                weights.append(weight)
                 areas.append(network.foreground(batch).sum((1, 2, 3)).float())
             planes += [plane] * len(places)
             indices += (places + low[plane]).tolist()
         found, area = torch.cat(rows).float(), torch.cat(areas)
         mean = (found * (area / area.sum())[:, None]).sum(0, keepdim=True)
-        return VolumeCode(mean, found, tuple(planes), tuple(indices), area)
+        levels = volume_levels(torch.cat(sums), torch.cat(weights), area)[None]
+        return VolumeCode(mean, found, tuple(planes), tuple(indices), area, levels)
+
+    def _trust(
+        self, network: HarmonizationNet, subject: Subject, codes: Tensor, sources: Mapping[int, VolumeCode]
+    ) -> Tensor:
+        """How far the network is trusted with each of the `sources` (4,), whose `codes` are (1, 4, D)."""
+        trust = torch.ones(len(CONTRASTS), device=subject.device)
+        if self.trust is None:
+            return trust
+        plane = self.orientations[0]
+        places = evenly_spread(plane_view(subject.visible[subject.box], plane).sum((1, 2)), self.code_slices)
+        image = framed(plane_view(subject.sources, plane)[:, places].transpose(0, 1), plane, network.step)
+        available = subject.present.expand(len(image), -1)
+        with autocast(PRECISIONS[self.precision], subject.device):
+            seen = network.see(image, codes.expand(len(image), -1, -1), available)
+            for channel, source in sources.items():
+                own = source.mean.expand(len(image), -1)
+                redrawn = network.draw(image, seen, own, codes.expand(len(image), -1, -1), available).decoded
+                found = likeness(redrawn, image[:, [channel]], seen.shown[:, [channel]])
+                severity = float(network.layout.eta(source.mean).norm())
+                trust[channel] = self.trust.of(CONTRASTS[channel], found, severity)
+                if trust[channel] < 1:
+                    logger.warning(
+                        "%s is unlike what the network has learned (likeness %.2f): its changes are made %.0f %%, the "
+                        "rest is a match of the levels of tissue",
+                        CONTRASTS[channel],
+                        found,
+                        100 * trust[channel],
+                    )
+        return trust
 
     def _result(
         self, subject: Subject, passes: Sequence[PlaneSlices], codes: Sequence[VolumeCode], index: int
@@ -142,3 +189,18 @@ class PlanesInferer(HarmonizationInferer):
         uncertainty = subject.whole(planes.std(0, correction=0))[None] if self.uncertainty else None
         features = code_features(subject, codes, passes[0].network, [plane.shares[index] for plane in passes])
         return Harmonized(image[None], subject.foreground, subject.visible[None], attention, uncertainty, features)
+
+
+def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int, VolumeCode]) -> Tensor:
+    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eq. (12).
+
+    It stays as it is where the subject lacks the target's contrast, or where no levels are known.
+    """
+    layout = network.layout
+    code, levels = target[:, : layout.length], target[:, layout.length :]
+    channel = int(layout.contrast(code)[0].argmax())
+    if channel not in sources or levels.shape[1] != len(TISSUES):
+        return code
+    own = sources[channel]
+    moved = carry_over(layout.percentiles(own.mean), own.levels, levels)
+    return torch.cat([code[:, : layout.eta_end], moved, layout.contrast(code)], dim=1)

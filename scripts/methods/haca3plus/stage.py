@@ -12,6 +12,7 @@ from .anatomy import activate
 from .losses import image_loss, severity_loss, tissue_loss, weighted_mean
 from .network import Drawn, HarmonizationNet, Seen
 from .task_law import TaskLaw
+from .tissue_levels import carry_over
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class PlusStage(nn.Module):
     """Makes losses of a batch as the slice sampler draws it; the truth is clean.
 
     Pixels outside of the brain, which the first `brain_tissues` make up, weigh `outside`. The slice is seen through a
-    `window`.
+    `window`. Levels of tissue are wrong by a factor of that `level_spread`.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class PlusStage(nn.Module):
         window: int = 144,
         outside: float = 0.2,
         brain_tissues: int = 5,
+        level_spread: float = 0.02,
     ) -> None:
         super().__init__()
+        self.level_spread = level_spread
         self.tasks, self.weights = tasks or TaskLaw(), weights or LossWeights()
         if not 1 <= self.tasks.targets <= network.contrasts:
             raise ValueError(f"`targets` must be from 1 to {network.contrasts}, got {self.tasks.targets}")
@@ -85,7 +88,7 @@ class PlusStage(nn.Module):
         left = torch.where(own.unsqueeze(1), batch["available"], self.tasks.left(batch["available"], chosen))
         shown = seen.shown * left.unsqueeze(-1).unsqueeze(-1)
         seen = seen._replace(shown=shown, visible=shown.amax(1, keepdim=True))
-        target = self._targets(batch, rows, chosen, own)
+        target = self._targets(batch, rows, chosen, own, left)
         truth = torch.where(own.view(-1, 1, 1), batch["source"][rows, chosen], batch["truth"][rows, chosen])
         drawn = self.network.draw(batch["source"], seen, target, sources, left, self.tasks.kept(left))
         brain = batch["tissue"][:, : self.brain_tissues].sum(1, keepdim=True)
@@ -123,7 +126,7 @@ class PlusStage(nn.Module):
         anchor = network.artifact_encoder(clean, shown, percentiles[present, 5:6]).float()
         return severity_loss(anchor, eta, batch["severity"].flatten()[present], self.weights.rest)
 
-    def _targets(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:
+    def _targets(self, batch: Mapping[str, Tensor], rows: Tensor, chosen: Tensor, own: Tensor, left: Tensor) -> Tensor:
         """Codes (B targets, D) of the target images; their anatomy is looked at, not learned from."""
         network = self.network
         given = [batch[name][rows, chosen] for name in ("source_other", "target_image")]
@@ -137,6 +140,11 @@ class PlusStage(nn.Module):
             beta = activate(logits.float(), network.tissues)
         theta = network.contrast_encoder(slices, beta, shown, percentiles, contrast).float()
         blank = theta.new_zeros(len(theta), network.layout.eta_end - network.layout.theta_end)
+        levels = [batch[name][rows, chosen] for name in ("source_levels", "target_levels")]
+        # A level that is found in an image is not exact.
+        source, found = (each * torch.exp(self.level_spread * torch.randn_like(each)) for each in levels)
+        carried = carry_over(batch["source_percentiles"][rows, chosen], source, found)
+        percentiles = torch.where((own | (left[rows, chosen] == 0)).unsqueeze(1), percentiles, carried)
         return torch.cat([theta, blank, percentiles, contrast], dim=1)
 
     def _image_losses(self, drawn: Drawn, truth: Tensor, weight: Tensor) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ class VolumeCode:
     """The code `mean` (1, D) of a volume, and those `rows` (R, D) of the slices that it is the mean of.
 
     `orientations`, `indices` and `areas`, in pixels of foreground, are those of the slices; the percentiles of all are
-    the volume's.
+    the volume's. `levels` (1, T) are those of its tissues, 0 where not known.
     """
 
     mean: Tensor
@@ -25,6 +25,7 @@ class VolumeCode:
     orientations: tuple[str, ...]
     indices: tuple[int, ...]
     areas: Tensor
+    levels: Tensor
 
 
 def evenly_spread(areas: Tensor, number: int) -> Tensor:

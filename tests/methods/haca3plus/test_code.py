@@ -6,7 +6,7 @@ import torch
 
 from scripts.base.errors import InputError
 from scripts.jobs.targets import StoredCode, read_target_code, write_target_code
-from scripts.methods.haca3plus.code import PlusCode, code_of_tensor, read_plus_code
+from scripts.methods.haca3plus.code import PlusCode, code_of_tensors, read_plus_code
 from scripts.methods.haca3plus.codes import CodeLayout
 
 LAYOUT = CodeLayout(theta=2, eta=1, percentiles=3)
@@ -35,6 +35,7 @@ def test_a_file_gives_the_code_back_to_the_last_digit(tmp_path: Path):
         origin="3T",
         weights="5d1f",
         name="mine.json",
+        levels=(0.25, 1 / 3, 0.0),
     )
     write_target_code(tmp_path / "mine.json", one.to_json())
     assert vars(read_plus_code(read_target_code(tmp_path / "mine.json"), LAYOUT)) == vars(one)
@@ -42,9 +43,19 @@ def test_a_file_gives_the_code_back_to_the_last_digit(tmp_path: Path):
 
 def test_the_network_takes_the_code_that_it_made():
     row = torch.tensor([[0.5, -1.0, 2.0, 0.1, 0.5, 1.0, 0.0, 0.0, 1.0, 0.0]])
-    found = code_of_tensor(row, LAYOUT, "pd")
-    assert (found.contrast, found.theta, found.eta) == ("pd", (0.5, -1.0), (2.0,))
-    assert torch.equal(found.tensor(torch.device("cpu")), row)
+    levels = torch.tensor([[0.25, 0.75, 0.0]])
+    found = code_of_tensors(row, levels, LAYOUT, "pd")
+    assert (found.contrast, found.theta, found.eta, found.levels) == ("pd", (0.5, -1.0), (2.0,), (0.25, 0.75, 0.0))
+    assert torch.equal(found.tensor(torch.device("cpu")), torch.cat([row, levels], 1))
+
+
+def test_a_code_of_an_earlier_version_has_no_levels():
+    assert read_plus_code(stored(), LAYOUT).levels == (0.0, 0.0, 0.0)
+
+
+def test_the_mean_of_a_level_is_of_those_who_know_it():
+    codes = [code(levels=(0.2, 0.6, 0.0)), code(levels=(0.4, 0.0, 0.0))]
+    assert PlusCode.mean(codes).levels == pytest.approx((0.3, 0.6, 0.0))
 
 
 def test_the_mean_is_that_of_all_numbers_and_of_what_is_known():
@@ -73,7 +84,9 @@ def test_the_severity_is_the_norm_of_eta():
         ({"percentiles": None}, "`percentiles` must be a list of 3 finite numbers, got None"),
         ({"percentiles": [0.1, float("nan"), 1.0]}, "`percentiles` must be a list of 3 finite numbers, got [0.1, nan"),
         ({"percentiles": [0.1, 1.0, 0.5]}, "`percentiles` must not fall, got [0.1, 1.0, 0.5]"),
-        ({"levels": [1.0]}, "unknown key `levels`"),
+        ({"levels": [1.0]}, "`levels` must be a list of 3 finite numbers, got [1.0]"),
+        ({"levels": [1.0, -0.5, 0.0]}, "`levels` must be 0, where not known, or above, got [1.0, -0.5, 0.0]"),
+        ({"tone": [1.0]}, "unknown key `tone`"),
     ],
 )
 def test_a_code_that_cannot_be_is_refused(changes, words):

@@ -66,4 +66,7 @@ def tiny_batch() -> dict[str, Tensor]:
         "foreground": foreground,
         "source_percentiles": tiny_percentiles(source),
         "target_percentiles": tiny_percentiles(target),
+        "source_levels": torch.tensor([0.4, 0.8, 1.0]).expand(2, 4, 3)
+        * torch.tensor([[1.0, 1, 1, 1], [1, 1, 1, 0]])[..., None],
+        "target_levels": torch.tensor([0.3, 0.7, 1.1]).expand(2, 4, 3),
     }

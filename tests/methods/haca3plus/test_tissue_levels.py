@@ -1,0 +1,79 @@
+"""Eq. (12): percentiles that the target's scanner would give to the source's person."""
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.methods.haca3plus.planes import PlanesInferer
+from scripts.methods.haca3plus.tissue_levels import carry_over, level_sums, volume_levels
+
+from .tiny import tiny_network
+
+PERCENTILES = torch.tensor([[0.1, 0.3, 0.5, 0.8, 1.2]])
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ([0.2, 0.6, 1.0], [0.1, 0.6, 1.1]),
+        ([1.0, 0.6, 0.2], [1.1, 0.6, 0.1]),
+        # One that either does not know.
+        ([0.6, 0.2, 1.0], [0.9, 0.3, 0.0]),
+        ([0.0, 0.5, 0.9], [0.2, 0.25, 0.9]),
+        ([0.0, 0.5, 0.0], [0.2, 0.25, 0.9]),
+    ],
+)
+def test_percentiles_follow_the_line_through_the_levels_that_both_know(source, target):
+    found = carry_over(PERCENTILES, torch.tensor([source]), torch.tensor([target]))
+    pairs = sorted((s, t) for s, t in zip(source, target, strict=True) if s and t)
+    knots = np.array([(0.0, 0.0), *pairs])
+    expected = np.interp(PERCENTILES[0], *knots.T)
+    beyond = PERCENTILES[0].numpy() > knots[-1, 0]
+    expected[beyond] = PERCENTILES[0].numpy()[beyond] * knots[-1, 1] / knots[-1, 0]
+    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+
+
+def test_without_levels_and_with_equal_ones_nothing_changes():
+    for source, target in (([0.0] * 3, [0.3, 0.6, 1.0]), ([0.3, 0.6, 1.0], [0.0] * 3), ([0.3, 0.6, 1.0],) * 2):
+        found = carry_over(PERCENTILES, torch.tensor([source]), torch.tensor([target]))
+        torch.testing.assert_close(found, PERCENTILES)
+
+
+def test_percentiles_never_fall_where_the_order_of_tissues_changes():
+    found = carry_over(PERCENTILES, torch.tensor([[0.3, 0.6, 1.0]]), torch.tensor([[0.3, 1.1, 0.7]]))
+    assert (found.diff() >= 0).all()
+    # Gray and white matter get what lies between them.
+    torch.testing.assert_close(
+        carry_over(torch.tensor([[0.6]]), torch.tensor([[0.3, 0.6, 1.0]]), torch.tensor([[0.3, 1.1, 0.7]])),
+        torch.tensor([[0.9]]),
+    )
+
+
+def test_levels_are_those_of_pixels_that_are_surely_of_a_tissue():
+    beta = torch.zeros(1, 6, 4, 1, 2)
+    beta[:, 0, :, 0, 0], beta[:, 1, :, 0, 1] = 1, 0.9
+    beta[:, 2, :, 0, 1] = 0.1
+    image, shown = torch.tensor([[[[0.2, 0.4, 0.8, 0.8], [0.2, 9.0, 0.6, 0.6]]]]), torch.ones(1, 1, 2, 4)
+    shown[0, 0, 1, 1] = 0
+    sums, weights = level_sums(image, beta, shown)
+    levels = volume_levels(sums, weights, torch.tensor([7.0]))
+    # A tenth of white matter, to the fourth power, says nothing.
+    torch.testing.assert_close(levels, torch.tensor([0.8 / 3, 0.7, 0.0]))
+
+
+def test_a_target_with_levels_is_brought_to_the_person_whom_it_is_for(monkeypatch):
+    network, inferer = tiny_network(learned=True), PlanesInferer(orientations=["axial"])
+    image = torch.zeros(4, 16, 16, 16)
+    image[0, 3:13, 3:13, 3:13] = 0.2 + torch.rand(10, 10, 10, generator=torch.Generator().manual_seed(0))
+    own = inferer.encode_volume(network, image[0], "t1w")
+    assert own.levels.shape == (1, 3) and own.levels.any()
+    other = own.mean.clone()
+    place = slice(network.layout.eta_end, network.layout.percentiles_end)
+    other[:, place] *= 3
+    # The levels say that the scanner is the same: it is the person who differs.
+    alike = torch.cat([other, own.levels], 1)
+    (expected,) = inferer.harmonize(image, network, [own.mean])
+    (found,) = inferer.harmonize(image, network, [alike])
+    torch.testing.assert_close(found.image, expected.image, atol=1e-4, rtol=0)
+    (without,) = inferer.harmonize(image, network, [other])
+    assert (without.image - expected.image).abs().max() > 0.1

@@ -1,0 +1,76 @@
+"""How far the network is trusted, and what a result is where it is not."""
+
+import logging
+
+import pytest
+import torch
+from torch import Tensor
+
+from scripts.base.errors import InputError
+from scripts.methods.haca3plus.curve import apply_curve, slopes
+from scripts.methods.haca3plus.planes import PlanesInferer
+from scripts.methods.haca3plus.tissue_levels import carry_over
+from scripts.methods.haca3plus.trust import TrustLaw, likeness
+
+from .tiny import tiny_network
+
+LIMITS = {contrast: (0.8, 0.9) for contrast in ("t1w", "t2w", "pd", "flair")}
+NEVER = {contrast: (2.0, 3.0) for contrast in LIMITS}
+
+
+def slices(seed: int = 0) -> Tensor:
+    return torch.rand(3, 1, 20, 20, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("found", "severity", "trust"),
+    [(0.95, 0.1, 1.0), (0.85, 0.1, 0.5), (-3.0, 0.1, 0.0), (-3.0, 0.9, 1.0), (0.5, 0.55, 0.5), (0.85, 0.55, 0.75)],
+)
+def test_trust_falls_with_unlikeness_but_not_where_an_artifact_is_the_reason(found, severity, trust):
+    assert TrustLaw(LIMITS).of("flair", found, severity) == pytest.approx(trust)
+
+
+def test_likeness_is_the_share_of_variation_that_is_redrawn_and_noise_does_not_count():
+    image, shown = slices(), torch.ones(3, 1, 20, 20)
+    assert likeness(image, image, shown) == pytest.approx(1)
+    assert likeness(torch.full_like(image, float(image.mean())), image, shown) == pytest.approx(0, abs=0.02)
+    assert likeness(3 - image, image, shown) < -3
+    smooth = torch.linspace(0, 1, 20).expand(3, 1, 20, 20)
+    noise = 0.1 * torch.randn(3, 1, 20, 20, generator=torch.Generator().manual_seed(1))
+    assert likeness(smooth, smooth + noise, shown) > 0.98
+    half = shown.clone()
+    half[..., :10] = 0
+    changed = image.clone()
+    changed[..., :9] = 7
+    assert likeness(changed, image, half) == pytest.approx(1)
+
+
+def subject() -> Tensor:
+    image = torch.zeros(4, 16, 16, 16)
+    image[0, 3:13, 3:13, 3:13] = 0.2 + torch.rand(10, 10, 10, generator=torch.Generator().manual_seed(0))
+    return image
+
+
+def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(caplog):
+    network, image = tiny_network(learned=True), subject()
+    trusting, wary = (PlanesInferer(orientations=["axial"], trust=law) for law in (None, TrustLaw(NEVER, (8, 9))))
+    own = wary.encode_volume(network, image[0], "t1w")
+    target = own.mean.clone()
+    target[:, : network.layout.theta_end] += 1
+    target = torch.cat([target, own.levels * torch.tensor([0.5, 0.8, 1.2])], 1)
+    with caplog.at_level(logging.WARNING):
+        (found,) = wary.harmonize(image, network, [target])
+    assert "t1w is unlike what the network has learned" in caplog.text and "changes are made 0 %" in caplog.text
+    knots = network.layout.percentiles(own.mean)
+    wanted = carry_over(knots, own.levels, target[:, network.layout.length :])
+    expected = apply_curve(image[None, :1].flatten(3), knots, slopes(knots, wanted)).view(1, 16, 16, 16)
+    torch.testing.assert_close(found.image, expected * (image[:1] > network.foreground_threshold), atol=1e-5, rtol=0)
+    (other,) = trusting.harmonize(image, network, [target])
+    assert (other.image - found.image).abs().max() > 0.05
+
+
+def test_ranges_that_do_not_rise_are_refused():
+    with pytest.raises(InputError, match=r"`pd` of trust must be two numbers that rise, got \(0.9, 0.8\)"):
+        TrustLaw({**LIMITS, "pd": (0.9, 0.8)})
+    with pytest.raises(InputError, match="`likeness` must have t1w, t2w, pd, flair, got t1w"):
+        TrustLaw({"t1w": (0.8, 0.9)})
