@@ -156,6 +156,7 @@ class PlanesInferer(HarmonizationInferer):
             return trust
         plane = self.orientations[0]
         places = evenly_spread(plane_view(subject.visible[subject.box], plane).sum((1, 2)), self.code_slices)
+        places = places.to(subject.device)
         image = framed(plane_view(subject.sources, plane)[:, places].transpose(0, 1), plane, network.step)
         available = subject.present.expand(len(image), -1)
         with autocast(PRECISIONS[self.precision], subject.device):
