@@ -71,9 +71,7 @@ def test_config_that_runs_begins_with_the_guard(path):
     if "run" in config:
         assert config["run"][0] == GUARD
         # These change what inference.json runs.
-        overlay = path.name.startswith(
-            ("clean_truth", "encode", "experiment_", "export_", "name_targets", "real_imputation")
-        )
+        overlay = path.name.startswith(("clean_truth", "encode", "experiment_", "export_", "name_targets", "real_"))
         assert config.get("bundle_root") == (None if overlay else ".")
 
 

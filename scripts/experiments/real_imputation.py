@@ -3,27 +3,23 @@
 What the person's own scan of that contrast looks like is known, and so is where lesions are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..base.contrasts import CONTRASTS
-from ..base.errors import InputError
 from ..base.markdown_table import markdown_table
 from ..base.progress import Progress
 from ..base.text_files import write_json, write_text
 from ..evaluation.work import ImageMetric
 from ..harmonize.model_weights import ModelWeights
-from ..images.nifti import read_image
-from ..images.resampling import to_working_grid
-from ..images.sources import read_sources
 from ..methods.base import Method
 from .harmonized_volume import harmonized_volume
+from .real_people import Person, RealPeople
 from .similarity import measure_inside
 from .voxelwise_regression import VoxelwiseRegression
 
@@ -31,16 +27,6 @@ HACA3_PLUS, REGRESSION = "HACA3+", "regression"
 LESION_CONTRAST = "flair"
 # Of T1w inside the brain: what is brighter is white matter, nearly all of it.
 _WHITE_PERCENTILE = 70
-
-
-@dataclass(frozen=True, eq=False)
-class Person:
-    """The prepared volumes (4, X, Y, Z) of a person, and boolean `brain` and `lesions` (X, Y, Z)."""
-
-    name: str
-    volumes: Tensor
-    brain: Tensor
-    lesions: Tensor
 
 
 @dataclass(frozen=True)
@@ -55,37 +41,24 @@ class Row:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RealImputation:
-    """Imputes each of the `imputed` contrasts of each of the `people`, two at least, from the others they have.
+    """Imputes each of the `imputed` contrasts of each of the `people` from the others they have.
 
-    A person is paths in `data_dir` by contrast, brains without skull in MNI152 space, and one of `lesions`. Regressions
-    of `degree` are fitted to the other person, whose image is the network's target. `table.md` and `results.json` are
-    written to `output_dir`.
+    Regressions of `degree` are fitted to the other person, whose image is the network's target. `table.md` and
+    `results.json` are written to `output_dir`.
     """
 
-    people: Mapping[str, Mapping[str, str]]
-    data_dir: str
+    people: RealPeople
     imputed: Sequence[str]
-    preparation: Callable[[dict[str, Any]], dict[str, Any]]
     method: Method
     weights: ModelWeights
     metrics: Mapping[str, ImageMetric]
     output_dir: str
     degree: int = 3
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be read, before anything is computed."""
-        if len(self.people) < 2:
-            raise InputError(f"`people` must be at least 2, got {sorted(self.people)}")
-        for name, files in self.people.items():
-            for what, file in files.items():
-                if not (Path(self.data_dir) / file).is_file():
-                    raise InputError(f"`people` {name}: {what} must be in `data_dir` {self.data_dir}, {file} is not")
-
     def run(self) -> str:
         """Measure, write and return the table."""
         self.weights.load()
-        people = [self._read(name) for name in self.people]
-        pairs = list(permutations(people, 2))
+        pairs = list(permutations(self.people.read(), 2))
         progress = Progress("real imputation, pairs", len(pairs))
         rows: list[Row] = []
         kept: dict[str, tuple[float, float]] = {}
@@ -99,15 +72,6 @@ class RealImputation:
         write_json(folder / "results.json", {"rows": [asdict(row) for row in rows], "lesions": kept})
         write_text(folder / "table.md", table)
         return table
-
-    def _read(self, name: str) -> Person:
-        paths = {what: Path(self.data_dir) / file for what, file in self.people[name].items()}
-        lesions = torch.from_numpy(to_working_grid(read_image(paths.pop("lesions")), order=0)) > 0
-        sources = read_sources(paths)
-        data = {"image": torch.from_numpy(sources.stack), "available": torch.from_numpy(sources.available)}
-        volumes: Tensor = self.preparation(data)["image"]
-        brain = (volumes[sources.available] > 0).all(0)
-        return Person(name, volumes, brain, lesions & brain)
 
     def _harmonize(self, person: Person, other: Person, wanted: int, sources: Tensor) -> Tensor:
         return harmonized_volume(self.method, sources, other.volumes, CONTRASTS[wanted])
