@@ -193,7 +193,7 @@ class PlanesInferer(HarmonizationInferer):
 
 
 def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int, VolumeCode]) -> Tensor:
-    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eq. (12).
+    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eq. (11).
 
     It stays as it is where the subject lacks the target's contrast, or where no levels are known.
     """

@@ -3,7 +3,7 @@
 Percentiles of two people differ by how much fluid, gray and white matter they have, even on one scanner. Levels of
 tissue hardly do. With levels s of the source's volume and t of the target's, of T tissues in the order of s,
 
-    q = curve(p) through (0, 0), (s_1, t_1) .. (s_T, t_T)    (12), as in Eqs. (1) to (3) with delta = 0
+    q = curve(p) through (0, 0), (s_1, t_1) .. (s_T, t_T)    (11), as in Eqs. (1) to (3) with delta = 0
 
 are percentiles that the target's scanner would give to the source's person, whose percentiles are p.
 """
@@ -39,7 +39,7 @@ def volume_levels(sums: Tensor, weights: Tensor, area: Tensor) -> Tensor:
 
 
 def carry_over(percentiles: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """Eq. (12): percentiles (N, P) of source volumes as the target's scanner would give them, by levels (N, T).
+    """Eq. (11): percentiles (N, P) of source volumes as the target's scanner would give them, by levels (N, T).
 
     Levels that either lacks are 0 and do not count. Where the order of tissues is another one on the target's scanner,
     which no curve can follow, what is out of order is evened out.

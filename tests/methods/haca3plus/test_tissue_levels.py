@@ -1,4 +1,4 @@
-"""Eq. (12): percentiles that the target's scanner would give to the source's person."""
+"""Eq. (11): percentiles that the target's scanner would give to the source's person."""
 
 import numpy as np
 import pytest
