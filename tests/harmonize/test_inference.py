@@ -13,7 +13,9 @@ from scripts.base.weights import save_weights, seed_weights
 from scripts.images.grid import GRID_AFFINE, GRID_SHAPE
 from scripts.jobs.naming import GRID_SPACE
 
-from .tiny_subjects import AFFINE, SHAPE, harmonize, narrow_network, write_ball
+from .tiny_subjects import AFFINE, BUNDLE, SHAPE, harmonize, narrow_network, write_ball
+
+TRUST = json.loads((BUNDLE / "configs" / "inference.json").read_text())["trust"]
 
 # Axes in another order, one of them reversed, and voxels of 1.5 x 1.5 x 1.2 mm.
 OBLIQUE = np.array([[0, 0, 1.2, -16], [-1.5, 0, 0, 10], [0, 1.5, 0, -8], [0, 0, 0, 1]])
@@ -138,6 +140,7 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
         "detail": 1.0,
         "attention": True,
         "uncertainty": True,
+        "trust": {"_target_": "TrustLaw", "likeness": TRUST["likeness"], "severity": TRUST["severity"]},
     }
     assert method["network_def"]["foreground_threshold"] == 0.01
     assert [step["_target_"].rpartition(".")[2] for step in method["preprocessing"]] == [
@@ -150,6 +153,7 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
     assert sidecar["Reference"] == "flair"
     assert found["sources"].keys() == {"t1w", "flair"}
     assert sum(source["attention"] for source in found["sources"].values()) == pytest.approx(1, abs=1e-4)
+    assert all(0 <= source["trust"] <= 1 for source in found["sources"].values())
 
 
 def test_table_has_a_row_for_each_slice_and_source_and_an_attention_for_each_target(anat):

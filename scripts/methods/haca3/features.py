@@ -12,10 +12,14 @@ from ...inferers.harmonization import SourceFeatures
 
 @dataclass(frozen=True)
 class SliceFeatures(SourceFeatures):
-    """The `code` (R, theta + eta) of each row, of which `theta` numbers are theta."""
+    """The `code` (R, theta + eta) of each row, of which `theta` numbers are theta.
+
+    `trust` is how far the network was trusted with each source, by contrast, where that was asked for.
+    """
 
     code: Tensor
     theta: int
+    trust: Mapping[str, float] | None = None
 
     @property
     def severity(self) -> Tensor:
@@ -35,6 +39,8 @@ class SliceFeatures(SourceFeatures):
                 "severity": float((self.severity[rows] * weight).sum()),
                 "attention": float((self.share[rows] * self.visible[rows]).sum() / self.visible[rows].sum()),
             }
+            if self.trust is not None:
+                summary[CONTRASTS[channel]]["trust"] = self.trust[CONTRASTS[channel]]
         return summary
 
 

@@ -188,7 +188,8 @@ class PlanesInferer(HarmonizationInferer):
             attention = image.new_zeros(len(CONTRASTS), *image.shape)
             attention[subject.channels] = torch.stack([subject.whole(share) for share in shares])
         uncertainty = subject.whole(planes.std(0, correction=0))[None] if self.uncertainty else None
-        features = code_features(subject, codes, passes[0].network, [plane.shares[index] for plane in passes])
+        trust = None if self.trust is None else dict(zip(CONTRASTS, passes[0].trust.tolist(), strict=True))
+        features = code_features(subject, codes, passes[0].network, [plane.shares[index] for plane in passes], trust)
         return Harmonized(image[None], subject.foreground, subject.visible[None], attention, uncertainty, features)
 
 

@@ -1,6 +1,6 @@
 """The code of a volume, and what it says of the slices that it was made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +35,11 @@ def evenly_spread(areas: Tensor, number: int) -> Tensor:
 
 
 def code_features(
-    subject: Subject, codes: Sequence[VolumeCode], network: HarmonizationNet, shares: Sequence[Tensor] | None
+    subject: Subject,
+    codes: Sequence[VolumeCode],
+    network: HarmonizationNet,
+    shares: Sequence[Tensor] | None,
+    trust: Mapping[str, float] | None = None,
 ) -> SliceFeatures:
     """A row for each slice of each source that its code was made of.
 
@@ -61,4 +65,6 @@ def code_features(
         orientation += code.orientations
     indices, channels, areas, visible, share, numbers = (torch.cat(column) for column in zip(*columns, strict=True))
     theta = network.layout.theta_end
-    return SliceFeatures(tuple(orientation), indices, channels, areas, visible, share, code=numbers, theta=theta)
+    return SliceFeatures(
+        tuple(orientation), indices, channels, areas, visible, share, code=numbers, theta=theta, trust=trust
+    )
