@@ -101,7 +101,8 @@ class PlanesInferer(HarmonizationInferer):
         wanted = [_for_person(network, target, known) for target in wanted]
         dtype = PRECISIONS[self.precision]
         settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
-        trust = self._trust(network, subject, means, known)
+        made = {int(network.layout.contrast(target)[0].argmax()) for target in wanted}
+        trust = self._trust(network, subject, means, {c: code for c, code in known.items() if c in made})
         passes = [PlaneSlices(subject, network, plane, means, wanted, trust, settings) for plane in self.orientations]
         for plane in passes:
             plane.run()
