@@ -26,6 +26,9 @@ from .volume_code import VolumeCode, code_features, evenly_spread
 
 logger = logging.getLogger(__name__)
 
+# Less trust than this is told of; sidecars have it always.
+_WORTH_SAYING = 0.5
+
 
 class PlanesInferer(HarmonizationInferer):
     """Harmonizes slices in batches of `batch_size`, in `orientations`, in `precision`.
@@ -168,7 +171,7 @@ class PlanesInferer(HarmonizationInferer):
                 found = likeness(redrawn, image[:, [channel]], seen.shown[:, [channel]])
                 severity = float(network.layout.eta(source.mean).norm())
                 trust[channel] = self.trust.of(CONTRASTS[channel], found, severity)
-                if trust[channel] < 1:
+                if trust[channel] < _WORTH_SAYING:
                     logger.warning(
                         "%s is unlike what the network has learned (likeness %.2f): its changes are made %.0f %%, the "
                         "rest is a match of the levels of tissue",
