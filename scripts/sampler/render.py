@@ -50,7 +50,7 @@ class SliceRenderer:
         """Of the stored voxels, `voxels` are used for percentiles; for `truth_units` see the sampler."""
         if truth_units not in UNITS:
             raise InputError(f"`truth_units` must be one of {', '.join(UNITS)}, got {truth_units}")
-        self.library, self.window = library, (int(window[0]), int(window[1]))
+        self.maps, self.window = library, (int(window[0]), int(window[1]))
         self.texture = texture or Texture()
         self.levels = VolumeLevels(library, percentiles, peak_percentile, voxels, upper, self.texture)
         self.upper, self.truth_units, self.noise_bank = upper, truth_units, noise_bank
@@ -113,7 +113,7 @@ class SliceRenderer:
         offsets = [0, *(sign * reach for reach in sorted(reaches) for sign in (-1, 1))]
         missing = [offset for offset in offsets if offset not in maps]
         planes = read_planes(
-            self.library.files[person],
+            self.maps.files[person],
             axis,
             [position + offset for offset in missing],
             (left, top),

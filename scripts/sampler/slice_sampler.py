@@ -47,7 +47,7 @@ class SliceSampler(IterableDataset[Batch]):
     Workers of a `DataLoader` take turns, so the batches are the same whatever their number.
     """
 
-    library: MapLibrary
+    maps: MapLibrary
     seed: int = 1
     batch: int = 16
     steps: int | None = None
@@ -78,7 +78,7 @@ class SliceSampler(IterableDataset[Batch]):
     @cached_property
     def people(self) -> list[int]:
         """Whom slices are drawn from; refuse fewer than two."""
-        people = self.library.validation if self.held_out else self.library.training
+        people = self.maps.validation if self.held_out else self.maps.training
         if len(people) < 2:
             raise InputError(f"the library must have at least 2 people to draw from, got {len(people)}")
         return people
@@ -92,7 +92,7 @@ class SliceSampler(IterableDataset[Batch]):
     def renderer(self) -> SliceRenderer:
         """What renders the plans."""
         return SliceRenderer(
-            self.library,
+            self.maps,
             self.slices.window,
             self.percentiles,
             self.peak_percentile,
@@ -106,7 +106,7 @@ class SliceSampler(IterableDataset[Batch]):
         """Everything random about a batch; it follows from the seed and the step alone."""
         rng = np.random.default_rng([self.seed, int(self.held_out), step])
         size = self.batch if batch is None else batch
-        return self.slices.draw(self.library, self.people, self.pool, self.scanners, self.artifacts, step, size, rng)
+        return self.slices.draw(self.maps, self.people, self.pool, self.scanners, self.artifacts, step, size, rng)
 
     def render(self, plan: SlicePlan) -> Batch:
         """The batch that a plan describes."""

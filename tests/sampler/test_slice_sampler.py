@@ -78,12 +78,12 @@ def test_a_batch_holds_as_many_people_as_samples(sampler: SliceSampler) -> None:
     assert len(set(batch[:, 0].tolist())) == 6
     plans = [replace(sampler, slices=SliceLaw(WINDOW, other_person=1)).draw(step) for step in range(10)]
     assert all((plan.people[:, 0] != plan.people[:, 2]).all() for plan in plans)
-    assert set(np.concatenate([plan.people.ravel() for plan in plans]).tolist()) <= set(sampler.library.training)
+    assert set(np.concatenate([plan.people.ravel() for plan in plans]).tolist()) <= set(sampler.maps.training)
 
 
 def test_people_are_held_out(sampler: SliceSampler) -> None:
     held_out = replace(sampler, held_out=True)
-    assert set(held_out.draw(0).people.ravel().tolist()) <= set(sampler.library.validation)
+    assert set(held_out.draw(0).people.ravel().tolist()) <= set(sampler.maps.validation)
 
 
 def test_truth_is_the_source_where_nothing_disturbs_and_the_scanner_is_the_same(library: MapLibrary) -> None:
