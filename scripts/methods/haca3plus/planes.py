@@ -105,7 +105,7 @@ class PlanesInferer(HarmonizationInferer):
         dtype = PRECISIONS[self.precision]
         settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
         made = {int(network.layout.contrast(target)[0].argmax()) for target in wanted}
-        trust = self._trust(network, subject, means, {c: code for c, code in known.items() if c in made})
+        trust = self._trust(network, subject, means, known, made)
         passes = [PlaneSlices(subject, network, plane, means, wanted, trust, settings) for plane in self.orientations]
         for plane in passes:
             plane.run()
@@ -152,33 +152,44 @@ class PlanesInferer(HarmonizationInferer):
         return VolumeCode(mean, found, tuple(planes), tuple(indices), area, levels)
 
     def _trust(
-        self, network: HarmonizationNet, subject: Subject, codes: Tensor, sources: Mapping[int, VolumeCode]
+        self,
+        network: HarmonizationNet,
+        subject: Subject,
+        codes: Tensor,
+        sources: Mapping[int, VolumeCode],
+        made: set[int],
     ) -> Tensor:
-        """How far the network is trusted with each of the `sources` (4,), whose `codes` are (1, 4, D)."""
+        """How far the network is trusted with each of the `sources` (4,), whose `codes` are (1, 4, D).
+
+        Little trust is told of for those channels that are `made`.
+        """
         trust = torch.ones(len(CONTRASTS), device=subject.device)
-        if self.trust is None:
+        if self.trust is None or not sources.keys() & made:
             return trust
         plane = self.orientations[0]
         places = evenly_spread(plane_view(subject.visible[subject.box], plane).sum((1, 2)), self.code_slices)
         places = places.to(subject.device)
         image = framed(plane_view(subject.sources, plane)[:, places].transpose(0, 1), plane, network.step)
         available = subject.present.expand(len(image), -1)
+        found: dict[str, float] = {}
         with autocast(PRECISIONS[self.precision], subject.device):
             seen = network.see(image, codes.expand(len(image), -1, -1), available)
             for channel, source in sources.items():
                 own = source.mean.expand(len(image), -1)
                 redrawn = network.draw(image, seen, own, codes.expand(len(image), -1, -1), available).decoded
-                found = likeness(redrawn, image[:, [channel]], seen.shown[:, [channel]])
-                severity = float(network.layout.eta(source.mean).norm())
-                trust[channel] = self.trust.of(CONTRASTS[channel], found, severity)
-                if trust[channel] < _WORTH_SAYING:
-                    logger.warning(
-                        "%s is unlike what the network has learned (likeness %.2f): its changes are made %.0f %%, the "
-                        "rest is a match of the levels of tissue",
-                        CONTRASTS[channel],
-                        found,
-                        100 * trust[channel],
-                    )
+                found[CONTRASTS[channel]] = likeness(redrawn, image[:, [channel]], seen.shown[:, [channel]])
+        severity = {CONTRASTS[c]: float(network.layout.eta(source.mean).norm()) for c, source in sources.items()}
+        for contrast, value in self.trust.of(found, severity).items():
+            channel = CONTRASTS.index(contrast)
+            trust[channel] = value
+            if channel in made and value < _WORTH_SAYING:
+                logger.warning(
+                    "%s is unlike what the network has learned (likeness %.2f): its changes are made %.0f %%, the "
+                    "rest is a match of the levels of tissue",
+                    contrast,
+                    found[contrast],
+                    100 * value,
+                )
         return trust
 
     def _result(

@@ -2,7 +2,8 @@
 
 The network learned from simulated people. Of a scan unlike all that it saw, it draws an image that is unlike that scan
 even by the scan's own code. What it would change in such a scan is not to be trusted, and the result stays at what the
-levels of tissue say. An artifact is another reason for being unlike, and there the network is the remedy.
+levels of tissue say. An artifact is another reason for being unlike, and there the network is the remedy, which it
+takes from the other sources: as far as it can redraw those.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,12 @@ from ...base.errors import InputError
 class TrustLaw:
     """By contrast the likeness up to which nothing is trusted, and from which on all is; likewise the severity.
 
-    An artifact of the second `severity` makes up for any unlikeness, one of the first for none.
+    An artifact of the second `severity` makes up for any unlikeness where all other sources are like what was learned,
+    one of the first for none.
     """
 
     likeness: Mapping[str, Sequence[float]]
-    severity: Sequence[float] = (0.45, 0.65)
+    severity: Sequence[float] = (0.6, 0.85)
 
     def __post_init__(self) -> None:
         """Refuse ranges that do not rise."""
@@ -34,10 +36,15 @@ class TrustLaw:
             if len(limits) != 2 or not limits[0] < limits[1]:
                 raise InputError(f"`{name}` of trust must be two numbers that rise, got {limits}")
 
-    def of(self, contrast: str, likeness: float, severity: float) -> float:
-        """From 0 to 1."""
-        known, repaired = _ramp(likeness, self.likeness[contrast]), _ramp(severity, self.severity)
-        return 1 - (1 - known) * (1 - repaired)
+    def of(self, likeness: Mapping[str, float], severity: Mapping[str, float]) -> dict[str, float]:
+        """From 0 to 1 for each of a subject's sources."""
+        known = {contrast: _ramp(found, self.likeness[contrast]) for contrast, found in likeness.items()}
+        trust = {}
+        for contrast, own in known.items():
+            others = [each for name, each in known.items() if name != contrast]
+            repaired = _ramp(severity[contrast], self.severity) * (sum(others) / len(others) if others else 0.0)
+            trust[contrast] = 1 - (1 - own) * (1 - repaired)
+        return trust
 
 
 def likeness(redrawn: Tensor, image: Tensor, shown: Tensor, width: int = 3) -> float:

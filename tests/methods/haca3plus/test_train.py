@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,6 +145,15 @@ def test_each_process_has_steps_of_its_own(library, monkeypatch):
     ]
 
 
-def test_workers_change_nothing(library, monkeypatch):
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Workers have one thread each, and sums over several are rounded in another way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_workers_change_nothing(library, monkeypatch, one_thread):
     alone, helped = (batches(library, monkeypatch, 0, 1, workers=workers) for workers in (0, 2))
     assert equal(alone, helped)

@@ -27,7 +27,15 @@ def slices(seed: int = 0) -> Tensor:
     [(0.95, 0.1, 1.0), (0.85, 0.1, 0.5), (-3.0, 0.1, 0.0), (-3.0, 0.9, 1.0), (0.5, 0.55, 0.5), (0.85, 0.55, 0.75)],
 )
 def test_trust_falls_with_unlikeness_but_not_where_an_artifact_is_the_reason(found, severity, trust):
-    assert TrustLaw(LIMITS).of("flair", found, severity) == pytest.approx(trust)
+    law = TrustLaw(LIMITS, (0.45, 0.65))
+    assert law.of({"flair": found, "t1w": 1.0}, {"flair": severity, "t1w": 0.0})["flair"] == pytest.approx(trust)
+
+
+def test_an_artifact_is_repaired_from_the_other_sources_as_far_as_they_are_like_what_was_learned():
+    law, severity = TrustLaw(LIMITS, (0.45, 0.65)), {"flair": 0.9, "t1w": 0.9, "t2w": 0.0}
+    assert law.of({"flair": 0.5}, severity) == {"flair": 0.0}
+    trust = law.of({"flair": 0.5, "t1w": 0.85, "t2w": 0.95}, severity)
+    assert trust == pytest.approx({"flair": 0.75, "t1w": 0.75, "t2w": 1.0})
 
 
 def test_likeness_is_the_share_of_variation_that_is_redrawn_and_noise_does_not_count():
