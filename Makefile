@@ -26,16 +26,19 @@ demo: evaluation
 
 # Simulate traveling subjects, harmonize them with each method, judge.
 evaluation: $(HARMONIZATIONS)
+	@echo; echo "Judging the results."
 	$(BUNDLE_RUN) configs/evaluate.json --cohort_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/evaluation \
 		--tables "$(TABLES)" --methods "{$(foreach method,$(METHODS),'$(method)': '$(OUTPUT)/$(method)', )}"
 
 # HACA3+, the default, has no config of its own.
 $(HARMONIZATIONS): METHOD_CONFIG = $(wildcard $(@:harmonize_%=configs/method_%.json))
 $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
+	@echo; echo "Harmonizing by $*."
 	$(BUNDLE_RUN) "['configs/inference.json'$(METHOD_CONFIG:%=, '%')]" \
 		--dataset_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/$*
 
 $(SIMULATED): | $(INSTALLED)
+	@echo; echo "Simulating people. The demo has two on two scanners and takes about five minutes from here on two cores."
 	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --correct_bias $(CORRECT_BIAS) --output_dir $(OUTPUT)/cohort
 
 # The weights that ship, from nothing, on two CPU cores: about eight hours. Needs Colin27 (docs/training.md).
@@ -121,6 +124,7 @@ $(LABEL_VENV)/installed: environments/monailabel.txt
 	touch $@
 
 $(INSTALLED): $(wildcard requirements*.txt)
+	@echo "Installing the packages into $(VENV), which takes one to two minutes."
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed, for instance: make PYTHON=python3.11')"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements-dev.txt

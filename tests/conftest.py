@@ -60,6 +60,12 @@ def freed_memory_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.training.memory.keep_freed_memory", lambda: None)
 
 
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of later collections of garbage, each of which would walk through all of it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def freed_memory_goes_back() -> Iterator[None]:
     """Hand what a test file has freed back to the system, which glibc's heaps of many threads would keep."""

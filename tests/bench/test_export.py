@@ -12,6 +12,7 @@ def exported(tmp_path_factory):
     return network, onnx_way(network, weights, file), file
 
 
+@pytest.mark.slow
 def test_the_exported_model_gives_what_the_network_gives_for_any_target_and_batch(exported):
     network, way, _ = exported
     generator = torch.Generator().manual_seed(1)
@@ -24,6 +25,7 @@ def test_the_exported_model_gives_what_the_network_gives_for_any_target_and_batc
         torch.testing.assert_close(way(image, target, available), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_exported_model_says_what_it_takes(exported):
     _, _, file = exported
     session = onnxruntime.InferenceSession(str(file))

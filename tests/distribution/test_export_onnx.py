@@ -28,6 +28,6 @@ def test_the_exported_model_gives_what_the_network_gives_for_any_target_and_sour
         # Both beside double precision, so that a failure tells which of the two is wrong.
         torch.testing.assert_close(expected, exact, atol=1e-4, rtol=0)
         # Often, since threads that write to one place do harm only now and then.
-        for _ in range(20):
+        for _ in range(10 * batch):
             (exported,) = session.run(None, arrays)
             torch.testing.assert_close(torch.from_numpy(exported), exact, atol=1e-4, rtol=0)

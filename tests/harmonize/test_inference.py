@@ -15,7 +15,9 @@ from scripts.jobs.naming import GRID_SPACE
 
 from .tiny_subjects import AFFINE, BUNDLE, SHAPE, harmonize, narrow_network, write_ball
 
-TRUST = json.loads((BUNDLE / "configs" / "inference.json").read_text())["trust"]
+# Random weights redraw nothing, and would not be trusted.
+TRUSTED = {contrast: [-100, -99] for contrast in ("t1w", "t2w", "pd", "flair")}
+SEVERITY = json.loads((BUNDLE / "configs" / "inference.json").read_text())["trust"]["severity"]
 
 # Axes in another order, one of them reversed, and voxels of 1.5 x 1.5 x 1.2 mm.
 OBLIQUE = np.array([[0, 0, 1.2, -16], [-1.5, 0, 0, 10], [0, 1.5, 0, -8], [0, 0, 0, 1]])
@@ -53,6 +55,7 @@ def anat(images: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> P
         space="both",
         maps=["attention", "uncertainty", "imputed"],
         random_weights="true",
+        **{"trust#likeness": TRUSTED},
     )
     return output / "sub-01" / "ses-02" / "anat"
 
@@ -140,7 +143,7 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
         "detail": 1.0,
         "attention": True,
         "uncertainty": True,
-        "trust": {"_target_": "TrustLaw", "likeness": TRUST["likeness"], "severity": TRUST["severity"]},
+        "trust": {"_target_": "TrustLaw", "likeness": TRUSTED, "severity": SEVERITY},
     }
     assert method["network_def"]["foreground_threshold"] == 0.01
     assert [step["_target_"].rpartition(".")[2] for step in method["preprocessing"]] == [

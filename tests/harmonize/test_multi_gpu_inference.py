@@ -66,6 +66,7 @@ def test_when_one_rank_dies_the_next_run_does_what_is_left(given, tmp_path):
     assert left == contents(tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_each_subject_gets_a_page_and_all_get_one_together(given):
     result = torchrun(given | {"participant_label": "01 02 03", **REPORT})
     assert result.returncode == 0, result.stderr

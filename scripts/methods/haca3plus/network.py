@@ -23,7 +23,7 @@ from .curve import CurveCorrection, Unlikeness, apply_curve, slopes
 from .decoder import PlusDecoder
 from .identity import IdentityPath
 from .sizes import AnatomySizes, ChangeLimits, CodeSizes
-from .tissue_levels import level_sums
+from .tissue_levels import interiors
 
 
 class Seen(NamedTuple):
@@ -139,15 +139,14 @@ class HarmonizationNet(nn.Module):
         return self.encode_levels(slices, percentiles, contrast)[0]
 
     @torch.jit.export
-    def encode_levels(self, slices: Tensor, percentiles: Tensor, contrast: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """These codes, and what levels of tissue are found by, see `level_sums`."""
+    def encode_levels(self, slices: Tensor, percentiles: Tensor, contrast: Tensor) -> tuple[Tensor, Tensor]:
+        """These codes, and what levels of tissue are found by, see `interiors`."""
         foreground = self.foreground(slices).to(slices.dtype)
         logits, _ = self.anatomy_encoder(slices, percentiles, contrast, foreground)
         beta = activate(logits.float(), self.tissues)
         theta = self.contrast_encoder(slices, beta, foreground, percentiles, contrast)
         eta = self.artifact_encoder(slices, foreground, percentiles[:, 5:6])
-        sums, weights = level_sums(slices, beta, foreground)
-        return torch.cat([theta.float(), eta.float(), percentiles, contrast], dim=1), sums, weights
+        return torch.cat([theta.float(), eta.float(), percentiles, contrast], dim=1), interiors(beta, foreground)
 
     @torch.jit.export
     def see(self, image: Tensor, sources: Tensor, available: Tensor) -> Seen:

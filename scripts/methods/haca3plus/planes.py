@@ -132,23 +132,23 @@ class PlanesInferer(HarmonizationInferer):
         values = np.percentile(volume[shown].numpy(force=True), 100 * network.quantiles.cpu().numpy())
         percentiles = torch.as_tensor(values, dtype=torch.float32, device=device)[None]
         one_hot = torch.tensor([[float(contrast == each) for each in CONTRASTS]], device=device)
-        rows, sums, weights, areas, planes, indices = [], [], [], [], [], []
+        rows, seen, weights, areas, planes, indices = [], [], [], [], [], []
         for plane in self.orientations:
             places = evenly_spread(plane_view(shown, plane).sum((1, 2)), self.code_slices)
             slices = framed(plane_view(volume, plane)[places], plane, network.step)[:, None].to(device)
             for batch in slices.split(self._batch_size):
                 with autocast(PRECISIONS[self.precision], device):
                     known = (each.expand(len(batch), -1) for each in (percentiles, one_hot))
-                    row, sum_, weight = network.encode_levels(batch, *known)
+                    row, weight = network.encode_levels(batch, *known)
                 rows.append(row)
-                sums.append(sum_)
-                weights.append(weight)
+                seen.append(batch.flatten())
+                weights.append(weight.transpose(0, 1).flatten(1))
                 areas.append(network.foreground(batch).sum((1, 2, 3)).float())
             planes += [plane] * len(places)
             indices += (places + low[plane]).tolist()
         found, area = torch.cat(rows).float(), torch.cat(areas)
         mean = (found * (area / area.sum())[:, None]).sum(0, keepdim=True)
-        levels = volume_levels(torch.cat(sums), torch.cat(weights), area)[None]
+        levels = volume_levels(torch.cat(seen), torch.cat(weights, 1), area)[None]
         return VolumeCode(mean, found, tuple(planes), tuple(indices), area, levels)
 
     def _trust(

@@ -10,32 +10,42 @@ are percentiles that the target's scanner would give to the source's person, who
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pixel_shuffle
+from torch.nn.functional import max_pool2d, pixel_shuffle
 
 from .curve import apply_curve, slopes
 
 TISSUES = ("csf", "gm", "wm")
 """The first channels of beta."""
-# Of a volume's pixels that are looked at, so much must be of a tissue for its level to be known.
-_LEAST_SHARE = 1e-3
+# Of a volume's pixels that are looked at, so much must be inside of a tissue for its level to be known.
+_LEAST_SHARE = 2e-4
+# Pixels that count less than this are left out, to save time.
+_LEAST_WEIGHT = 1e-3
 
 
-def level_sums(image: Tensor, beta: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over images (B, 1, H, W) where they are `shown`, and of the weights of pixels, (B, T) each.
+def interiors(beta: Tensor, shown: Tensor) -> Tensor:
+    """How much pixels (B, T, H, W) count for the level of each tissue: those inside of it, away from its edge.
 
-    A weight is the fourth power of a tissue's share in `beta` (B, K, 4, H / 2, W / 2): little is learned of a tissue
-    where another one is mixed in.
+    That is the fourth power of the least share of the tissue in `beta` (B, K, 4, H / 2, W / 2) among a pixel and its
+    eight neighbours, as far as the slice is `shown` (B, 1, H, W). At an edge another tissue is mixed in, and of fluid,
+    which is bright or dark beside all others, people have more edges the less they have of it.
     """
-    shares = pixel_shuffle(beta[:, :3].flatten(1, 2), 2)
-    weights = shares.float().square().square() * shown
-    return (weights * image).sum((2, 3)), weights.sum((2, 3))
+    shares = pixel_shuffle(beta[:, :3].flatten(1, 2), 2).float() * shown
+    return (-max_pool2d(-shares, 3, 1, 1)).square().square()
 
 
-def volume_levels(sums: Tensor, weights: Tensor, area: Tensor) -> Tensor:
-    """Levels (T,) of a volume by the sums (B, T) of its slices, of which `area` (B,) is shown; 0 where not known."""
-    total = weights.sum(0)
-    known = total > _LEAST_SHARE * area.sum()
-    return torch.where(known, sums.sum(0) / total.clamp(min=1e-6), torch.zeros_like(total))
+def volume_levels(pixels: Tensor, weights: Tensor, area: Tensor) -> Tensor:
+    """Levels (T,) of a volume: medians of `pixels` (N,) by `weights` (T, N), 0 where not known.
+
+    Of the slices that the pixels are from `area` (B,) is shown.
+    """
+    values, found = pixels.float().cpu(), []
+    for weight in weights.cpu():
+        inside = weight > _LEAST_WEIGHT
+        value, order = values[inside].sort()
+        until = weight[inside][order].cumsum(0)
+        known = len(value) > 0 and until[-1] > _LEAST_SHARE * area.sum().cpu()
+        found.append(value[(until < until[-1] / 2).sum()] if known else values.new_zeros(()))
+    return torch.stack(found).to(pixels.device)
 
 
 def carry_over(percentiles: Tensor, source: Tensor, target: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scripts.methods.haca3plus.planes import PlanesInferer
-from scripts.methods.haca3plus.tissue_levels import carry_over, level_sums, volume_levels
+from scripts.methods.haca3plus.tissue_levels import carry_over, interiors, volume_levels
 
 from .tiny import tiny_network
 
@@ -49,19 +49,30 @@ def test_percentiles_never_fall_where_the_order_of_tissues_changes():
     )
 
 
-def test_levels_are_those_of_pixels_that_are_surely_of_a_tissue():
-    beta = torch.zeros(1, 6, 4, 1, 2)
-    beta[:, 0, :, 0, 0], beta[:, 1, :, 0, 1] = 1, 0.9
-    beta[:, 2, :, 0, 1] = 0.1
-    image, shown = torch.tensor([[[[0.2, 0.4, 0.8, 0.8], [0.2, 9.0, 0.6, 0.6]]]]), torch.ones(1, 1, 2, 4)
-    shown[0, 0, 1, 1] = 0
-    sums, weights = level_sums(image, beta, shown)
-    levels = volume_levels(sums, weights, torch.tensor([7.0]))
-    # A tenth of white matter, to the fourth power, says nothing.
-    torch.testing.assert_close(levels, torch.tensor([0.8 / 3, 0.7, 0.0]))
+def test_pixels_count_as_the_least_share_among_their_neighbours():
+    beta = torch.zeros(1, 6, 4, 3, 3)
+    beta[:, 0], beta[:, 1, :, :, 2], beta[:, 0, :, :, 2] = 1, 0.5, 0.5
+    shown = torch.ones(1, 1, 6, 6)
+    shown[0, 0, 0, 0] = 0
+    fluid, gray, white = interiors(beta, shown)[0]
+    # Columns 4 and 5 are mixed, and column 3 is beside them.
+    expected = torch.tensor([1, 1, 1, 0.5, 0.5, 0.5]).expand(6, 6) ** 4
+    expected = expected.clone()
+    expected[:2, :2] = 0
+    torch.testing.assert_close(fluid, expected)
+    torch.testing.assert_close(gray, torch.tensor([0, 0, 0, 0, 0, 0.5]).expand(6, 6) ** 4)
+    assert not white.any()
 
 
-def test_a_target_with_levels_is_brought_to_the_person_whom_it_is_for(monkeypatch):
+def test_levels_are_medians_by_weight_and_0_of_a_tissue_that_is_hardly_there():
+    pixels = torch.tensor([5.0, 1.0, 3.0, 2.0, 9.0])
+    weights = torch.tensor([[1.0, 1, 1, 1, 0], [0.1, 0.2, 0, 0.4, 1.0], [0, 0, 0.002, 0, 0]])
+    levels = volume_levels(pixels, weights, torch.tensor([4.0, 7.0]))
+    torch.testing.assert_close(levels, torch.tensor([2.0, 9.0, 0.0]))
+    assert not volume_levels(pixels, torch.zeros(3, 5), torch.tensor([11.0])).any()
+
+
+def test_a_target_with_levels_is_brought_to_the_person_whom_it_is_for(anything_is_tissue):
     network, inferer = tiny_network(learned=True), PlanesInferer(orientations=["axial"])
     image = torch.zeros(4, 16, 16, 16)
     image[0, 3:13, 3:13, 3:13] = 0.2 + torch.rand(10, 10, 10, generator=torch.Generator().manual_seed(0))

@@ -59,12 +59,13 @@ def subject() -> Tensor:
     return image
 
 
-def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(caplog):
+def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(anything_is_tissue, caplog):
     network, image = tiny_network(learned=True), subject()
     trusting, wary = (PlanesInferer(orientations=["axial"], trust=law) for law in (None, TrustLaw(NEVER, (8, 9))))
     own = wary.encode_volume(network, image[0], "t1w")
     target = own.mean.clone()
     target[:, : network.layout.theta_end] += 1
+    assert own.levels.any()
     target = torch.cat([target, own.levels * torch.tensor([0.5, 0.8, 1.2])], 1)
     with caplog.at_level(logging.WARNING):
         (found,) = wary.harmonize(image, network, [target])
