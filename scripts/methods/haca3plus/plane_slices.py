@@ -57,8 +57,8 @@ class Subject:
 class PlaneSlices:
     """The slices of one orientation, and what comes of them.
 
-    `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw, and `trust` (4,) is how far the
-    network is trusted with a source of each contrast.
+    `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw, and `trust` is how far the
+    network is trusted with this subject.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class PlaneSlices:
         orientation: str,
         codes: Tensor,
         targets: Sequence[Tensor],
-        trust: Tensor,
+        trust: float,
         settings: PlaneSettings,
     ) -> None:
         self.subject, self.network, self.settings = subject, network, settings
@@ -103,11 +103,11 @@ class PlaneSlices:
         slices = self.slices[:, batch].transpose(0, 1)
         image = framed(slices, self.orientation, self.network.step)
         sources, available = self.codes.expand(len(batch), -1, -1), self.subject.present.expand(len(batch), -1)
+        trust = image.new_full((len(batch), 1), self.trust)
         with autocast(self.settings.precision, image.device):
             seen = self.network.see(image, sources, available)
             for index, target in enumerate(self.targets):
                 same = self._same(target)
-                trust = (self.network.layout.contrast(target) * self.trust).sum(1, keepdim=True)
                 given = target.expand(len(batch), -1), sources, available
                 drawn = self.network.draw(image, seen, *given, None, trust)
                 finished, alpha = self._finish(drawn, seen.shown * same, same)

@@ -105,12 +105,15 @@ class PlanesInferer(HarmonizationInferer):
         dtype = PRECISIONS[self.precision]
         settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
         made = {int(network.layout.contrast(target)[0].argmax()) for target in wanted}
-        trust = self._trust(network, subject, means, known, made)
-        passes = [PlaneSlices(subject, network, plane, means, wanted, trust, settings) for plane in self.orientations]
+        # What is made of other contrasts alone starts at nothing that could be kept.
+        trust = self._trust(network, subject, means, known) if known.keys() & made else {}
+        # A person is trusted as a whole: what is unlike in one scan may be unlike in all.
+        least = min(trust.values(), default=1.0)
+        passes = [PlaneSlices(subject, network, plane, means, wanted, least, settings) for plane in self.orientations]
         for plane in passes:
             plane.run()
         tell("fuse")
-        return [self._result(subject, passes, codes, index) for index in range(len(wanted))]
+        return [self._result(subject, passes, codes, trust, index) for index in range(len(wanted))]
 
     @torch.inference_mode()
     def look(self, image: Tensor, network: HarmonizationNet, available: Tensor | None = None) -> SliceFeatures:
@@ -152,20 +155,11 @@ class PlanesInferer(HarmonizationInferer):
         return VolumeCode(mean, found, tuple(planes), tuple(indices), area, levels)
 
     def _trust(
-        self,
-        network: HarmonizationNet,
-        subject: Subject,
-        codes: Tensor,
-        sources: Mapping[int, VolumeCode],
-        made: set[int],
-    ) -> Tensor:
-        """How far the network is trusted with each of the `sources` (4,), whose `codes` are (1, 4, D).
-
-        Little trust is told of for those channels that are `made`.
-        """
-        trust = torch.ones(len(CONTRASTS), device=subject.device)
-        if self.trust is None or not sources.keys() & made:
-            return trust
+        self, network: HarmonizationNet, subject: Subject, codes: Tensor, sources: Mapping[int, VolumeCode]
+    ) -> dict[str, float]:
+        """How far the network is trusted with each of the `sources`, whose `codes` are (1, 4, D), by contrast."""
+        if self.trust is None:
+            return {}
         plane = self.orientations[0]
         places = evenly_spread(plane_view(subject.visible[subject.box], plane).sum((1, 2)), self.code_slices)
         places = places.to(subject.device)
@@ -179,21 +173,25 @@ class PlanesInferer(HarmonizationInferer):
                 redrawn = network.draw(image, seen, own, codes.expand(len(image), -1, -1), available).decoded
                 found[CONTRASTS[channel]] = likeness(redrawn, image[:, [channel]], seen.shown[:, [channel]])
         severity = {CONTRASTS[c]: float(network.layout.eta(source.mean).norm()) for c, source in sources.items()}
-        for contrast, value in self.trust.of(found, severity).items():
-            channel = CONTRASTS.index(contrast)
-            trust[channel] = value
-            if channel in made and value < _WORTH_SAYING:
-                logger.warning(
-                    "%s is unlike what the network has learned (likeness %.2f): its changes are made %.0f %%, the "
-                    "rest is a match of the levels of tissue",
-                    contrast,
-                    found[contrast],
-                    100 * value,
-                )
+        trust = self.trust.of(found, severity)
+        least = min(trust, key=lambda contrast: trust[contrast])
+        if trust[least] < _WORTH_SAYING:
+            logger.warning(
+                "%s is unlike what the network has learned (likeness %.2f): its changes are made %.0f %%, the "
+                "rest is a match of the levels of tissue",
+                least,
+                found[least],
+                100 * trust[least],
+            )
         return trust
 
     def _result(
-        self, subject: Subject, passes: Sequence[PlaneSlices], codes: Sequence[VolumeCode], index: int
+        self,
+        subject: Subject,
+        passes: Sequence[PlaneSlices],
+        codes: Sequence[VolumeCode],
+        trust: Mapping[str, float],
+        index: int,
     ) -> Harmonized:
         planes = torch.stack([plane.images[index] for plane in passes])
         image = subject.whole(planes.quantile(0.5, dim=0) if len(passes) % 2 == 0 else planes.median(0).values)
@@ -203,8 +201,9 @@ class PlanesInferer(HarmonizationInferer):
             attention = image.new_zeros(len(CONTRASTS), *image.shape)
             attention[subject.channels] = torch.stack([subject.whole(share) for share in shares])
         uncertainty = subject.whole(planes.std(0, correction=0))[None] if self.uncertainty else None
-        trust = None if self.trust is None else dict(zip(CONTRASTS, passes[0].trust.tolist(), strict=True))
-        features = code_features(subject, codes, passes[0].network, [plane.shares[index] for plane in passes], trust)
+        features = code_features(
+            subject, codes, passes[0].network, [plane.shares[index] for plane in passes], trust or None
+        )
         return Harmonized(image[None], subject.foreground, subject.visible[None], attention, uncertainty, features)
 
 

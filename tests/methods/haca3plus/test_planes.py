@@ -47,9 +47,9 @@ def test_planes_are_fused_by_their_median():
     kept: list[Tensor] = []
     original = inferer._result
 
-    def keep(subject: Any, passes: Any, codes: Any, index: int) -> Any:
-        kept.append(torch.stack([subject.whole(plane.images[index]) for plane in passes]))
-        return original(subject, passes, codes, index)
+    def keep(subject: Any, passes: Any, *others: Any) -> Any:
+        kept.append(torch.stack([subject.whole(plane.images[others[-1]]) for plane in passes]))
+        return original(subject, passes, *others)
 
     inferer._result = keep  # type: ignore[method-assign]
     for result, stack in zip(inferer.harmonize(subject(), NETWORK, TARGETS), kept, strict=False):

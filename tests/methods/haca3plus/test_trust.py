@@ -1,6 +1,7 @@
 """How far the network is trusted, and what a result is where it is not."""
 
 import logging
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from scripts.base.errors import InputError
 from scripts.methods.haca3plus.curve import apply_curve, slopes
+from scripts.methods.haca3plus.network import HarmonizationNet
 from scripts.methods.haca3plus.planes import PlanesInferer
 from scripts.methods.haca3plus.tissue_levels import carry_over
 from scripts.methods.haca3plus.trust import TrustLaw, likeness
@@ -76,6 +78,31 @@ def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(any
     torch.testing.assert_close(found.image, expected * (image[:1] > network.foreground_threshold), atol=1e-5, rtol=0)
     (other,) = trusting.harmonize(image, network, [target])
     assert (other.image - found.image).abs().max() > 0.05
+
+
+def test_a_subject_is_trusted_as_far_as_its_least_like_source(monkeypatch, caplog):
+    found = iter([1.0, 0.85])
+    monkeypatch.setattr("scripts.methods.haca3plus.planes.likeness", lambda *_: next(found))
+    network, image = tiny_network(learned=True), subject()
+    image[3] = image[0] ** 2
+    inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(LIMITS, (8, 9)))
+    target = inferer.encode_volume(network, image[0], "t1w").mean + 0.5
+    with caplog.at_level(logging.WARNING):
+        (half,) = inferer.harmonize(image, network, [target])
+    assert half.features.trust == pytest.approx({"t1w": 1.0, "flair": 0.5})
+    assert not caplog.text
+    draw, trusts = HarmonizationNet.draw, []
+
+    def told(*given: Any) -> Any:
+        trusts.append(given[-1])
+        return draw(*given)
+
+    found = iter([1.0, 0.83])
+    monkeypatch.setattr(HarmonizationNet, "draw", told)
+    with caplog.at_level(logging.WARNING):
+        inferer.harmonize(image, network, [target])
+    assert "flair is unlike" in caplog.text and "changes are made 30 %" in caplog.text
+    assert trusts[-1].unique().tolist() == pytest.approx([0.3])
 
 
 def test_ranges_that_do_not_rise_are_refused():
