@@ -1,6 +1,6 @@
 """A subject in the box around what it shows, and its slices of one orientation through the network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +58,7 @@ class PlaneSlices:
     """The slices of one orientation, and what comes of them.
 
     `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw, and `trust` is how far the
-    network is trusted with this subject.
+    network is trusted with sources by their contrast, without limit if a contrast is not there.
     """
 
     def __init__(
@@ -68,11 +68,12 @@ class PlaneSlices:
         orientation: str,
         codes: Tensor,
         targets: Sequence[Tensor],
-        trust: float,
+        trust: Mapping[str, float],
         settings: PlaneSettings,
     ) -> None:
         self.subject, self.network, self.settings = subject, network, settings
-        self.orientation, self.codes, self.targets, self.trust = orientation, codes, targets, trust
+        self.orientation, self.codes, self.targets = orientation, codes, targets
+        self.trust = codes.new_tensor([trust.get(contrast, 1.0) for contrast in CONTRASTS])
         self.begun = 0
         size, count = subject.sources.shape[1:], len(targets)
         self.slices = plane_view(subject.sources, orientation)
@@ -103,11 +104,11 @@ class PlaneSlices:
         slices = self.slices[:, batch].transpose(0, 1)
         image = framed(slices, self.orientation, self.network.step)
         sources, available = self.codes.expand(len(batch), -1, -1), self.subject.present.expand(len(batch), -1)
-        trust = image.new_full((len(batch), 1), self.trust)
         with autocast(self.settings.precision, image.device):
             seen = self.network.see(image, sources, available)
             for index, target in enumerate(self.targets):
                 same = self._same(target)
+                trust = (self.network.layout.contrast(target) * self.trust).sum(1, keepdim=True)
                 given = target.expand(len(batch), -1), sources, available
                 drawn = self.network.draw(image, seen, *given, None, trust)
                 finished, alpha = self._finish(drawn, seen.shown * same, same)

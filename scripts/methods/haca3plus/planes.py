@@ -20,7 +20,7 @@ from ...inferers.precision import PRECISIONS, NetworkPreparation, autocast
 from ..haca3.features import SliceFeatures
 from .network import HarmonizationNet
 from .plane_slices import PlaneSettings, PlaneSlices, Subject, bounding_box, first_slices, framed
-from .tissue_levels import TISSUES, carry_over, volume_levels
+from .tissue_levels import TISSUES, aimed_at, volume_levels
 from .trust import TrustLaw, likeness
 from .volume_code import VolumeCode, code_features, evenly_spread
 
@@ -107,9 +107,7 @@ class PlanesInferer(HarmonizationInferer):
         made = {int(network.layout.contrast(target)[0].argmax()) for target in wanted}
         # What is made of other contrasts alone starts at nothing that could be kept.
         trust = self._trust(network, subject, means, known) if known.keys() & made else {}
-        # A person is trusted as a whole: what is unlike in one scan may be unlike in all.
-        least = min(trust.values(), default=1.0)
-        passes = [PlaneSlices(subject, network, plane, means, wanted, least, settings) for plane in self.orientations]
+        passes = [PlaneSlices(subject, network, plane, means, wanted, trust, settings) for plane in self.orientations]
         for plane in passes:
             plane.run()
         tell("fuse")
@@ -174,14 +172,12 @@ class PlanesInferer(HarmonizationInferer):
                 found[CONTRASTS[channel]] = likeness(redrawn, image[:, [channel]], seen.shown[:, [channel]])
         severity = {CONTRASTS[c]: float(network.layout.eta(source.mean).norm()) for c, source in sources.items()}
         trust = self.trust.of(found, severity)
-        least = min(trust, key=lambda contrast: trust[contrast])
-        if trust[least] < _WORTH_SAYING:
+        if min(trust.values()) < _WORTH_SAYING:
             logger.warning(
-                "%s is unlike what the network has learned (likeness %.2f): its changes are made %.0f %%, the "
-                "rest is a match of the levels of tissue",
-                least,
-                found[least],
-                100 * trust[least],
+                "these scans are unlike what the network has learned (likeness %s), so its changes are not all made "
+                "(%s); the rest is a match of the levels of tissue",
+                ", ".join(f"{contrast} {value:.2f}" for contrast, value in found.items()),
+                ", ".join(f"{contrast} {value:.0%}" for contrast, value in trust.items()),
             )
         return trust
 
@@ -208,7 +204,7 @@ class PlanesInferer(HarmonizationInferer):
 
 
 def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int, VolumeCode]) -> Tensor:
-    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eq. (11).
+    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eq. (12).
 
     It stays as it is where the subject lacks the target's contrast, or where no levels are known.
     """
@@ -218,5 +214,5 @@ def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int,
     if channel not in sources or levels.shape[1] != len(TISSUES):
         return code
     own = sources[channel]
-    moved = carry_over(layout.percentiles(own.mean), own.levels, levels)
-    return torch.cat([code[:, : layout.eta_end], moved, layout.contrast(code)], dim=1)
+    percentiles = aimed_at(layout.percentiles(own.mean), own.levels, layout.percentiles(code), levels)
+    return torch.cat([code[:, : layout.eta_end], percentiles, layout.contrast(code)], dim=1)

@@ -5,7 +5,11 @@ tissue hardly do. With levels s of the source's volume and t of the target's, of
 
     q = curve(p) through (0, 0), (s_1, t_1) .. (s_T, t_T)    (11), as in Eqs. (1) to (3) with delta = 0
 
-are percentiles that the target's scanner would give to the source's person, whose percentiles are p.
+are percentiles that the target's scanner would give to the source's person, whose percentiles are p. Three levels say
+less than eleven percentiles do. So where the target shows the same person, or one with as much of each tissue, what is
+aimed at are its own percentiles r,
+
+    a r + (1 - a) q,  a falling from 1 to 0 while mean |r - q| / mean(q) rises through `ALIKE`             (12)
 """
 
 import torch
@@ -16,6 +20,8 @@ from .curve import apply_curve, slopes
 
 TISSUES = ("csf", "gm", "wm")
 """The first channels of beta."""
+ALIKE = (0.03, 0.06)
+"""Two visits of a person differ by less than the first, most pairs of people by more."""
 # Of a volume's pixels that are looked at, so much must be inside of a tissue for its level to be known.
 _LEAST_SHARE = 2e-4
 # Pixels that count less than this are left out, to save time.
@@ -64,3 +70,16 @@ def carry_over(percentiles: Tensor, source: Tensor, target: Tensor) -> Tensor:
     rising = (t.cummax(1).values + t.flip(1).cummin(1).values.flip(1)) / 2
     moved = apply_curve(percentiles[:, None, None], s, slopes(s, rising))[:, 0, 0]
     return torch.where(known.any(1, keepdim=True), moved, percentiles)
+
+
+def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Tensor:
+    """Eq. (12): what source volumes are brought to, by levels (N, T) and the target's own percentiles `given` (N, P).
+
+    Without levels that is what is given.
+    """
+    moved = carry_over(percentiles, source, target)
+    apart = (given - moved).abs().mean(1, keepdim=True) / moved.mean(1, keepdim=True).clamp(min=1e-6)
+    low, high = ALIKE
+    alike = ((high - apart) / (high - low)).clamp(0, 1)
+    known = ((source > 0) & (target > 0)).any(1, keepdim=True)
+    return torch.where(known, alike * given + (1 - alike) * moved, given)

@@ -37,14 +37,18 @@ class TrustLaw:
                 raise InputError(f"`{name}` of trust must be two numbers that rise, got {limits}")
 
     def of(self, likeness: Mapping[str, float], severity: Mapping[str, float]) -> dict[str, float]:
-        """From 0 to 1 for each of a subject's sources."""
+        """From 0 to 1 for each of a subject's sources: its own trust times the mean of all.
+
+        A person is trusted as a whole, for what is unlike in one scan may be unlike in all.
+        """
         known = {contrast: _ramp(found, self.likeness[contrast]) for contrast, found in likeness.items()}
-        trust = {}
-        for contrast, own in known.items():
+        own = {}
+        for contrast in known:
             others = [each for name, each in known.items() if name != contrast]
             repaired = _ramp(severity[contrast], self.severity) * (sum(others) / len(others) if others else 0.0)
-            trust[contrast] = 1 - (1 - own) * (1 - repaired)
-        return trust
+            own[contrast] = 1 - (1 - known[contrast]) * (1 - repaired)
+        mean = sum(own.values()) / len(own)
+        return {contrast: each * mean for contrast, each in own.items()}
 
 
 def likeness(redrawn: Tensor, image: Tensor, shown: Tensor, width: int = 3) -> float:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scripts.methods.haca3plus.planes import PlanesInferer
-from scripts.methods.haca3plus.tissue_levels import carry_over, interiors, volume_levels
+from scripts.methods.haca3plus.tissue_levels import aimed_at, carry_over, interiors, volume_levels
 
 from .tiny import tiny_network
 
@@ -47,6 +47,22 @@ def test_percentiles_never_fall_where_the_order_of_tissues_changes():
         carry_over(torch.tensor([[0.6]]), torch.tensor([[0.3, 0.6, 1.0]]), torch.tensor([[0.3, 1.1, 0.7]])),
         torch.tensor([[0.9]]),
     )
+
+
+@pytest.mark.parametrize(("apart", "share"), [(0.0, 1.0), (0.03, 1.0), (0.045, 0.5), (0.06, 0.0), (0.2, 0.0)])
+def test_the_targets_own_percentiles_are_aimed_at_as_far_as_they_are_near_to_what_levels_say(apart, share):
+    source, target = torch.tensor([[0.3, 0.6, 1.0]]), torch.tensor([[0.2, 0.7, 1.1]])
+    moved = carry_over(PERCENTILES, source, target)
+    # Up for one, down for the next, by the same.
+    given = moved + apart * moved.mean() * torch.tensor([[1.0, -1.0, 1.0, -1.0, 1.0]])
+    expected = share * given + (1 - share) * moved
+    torch.testing.assert_close(aimed_at(PERCENTILES, source, given, target), expected)
+
+
+def test_without_levels_the_targets_own_percentiles_are_aimed_at():
+    given, none = PERCENTILES * 3, torch.zeros(1, 3)
+    assert torch.equal(aimed_at(PERCENTILES, none, given, torch.ones(1, 3)), given)
+    assert torch.equal(aimed_at(PERCENTILES, torch.ones(1, 3), given, none), given)
 
 
 def test_pixels_count_as_the_least_share_among_their_neighbours():

@@ -30,14 +30,17 @@ def slices(seed: int = 0) -> Tensor:
 )
 def test_trust_falls_with_unlikeness_but_not_where_an_artifact_is_the_reason(found, severity, trust):
     law = TrustLaw(LIMITS, (0.45, 0.65))
-    assert law.of({"flair": found, "t1w": 1.0}, {"flair": severity, "t1w": 0.0})["flair"] == pytest.approx(trust)
+    both = law.of({"flair": found, "t1w": 1.0}, {"flair": severity, "t1w": 0.0})
+    # A person is trusted as a whole: each is taken times the mean of the two.
+    assert both == pytest.approx({"flair": trust * (trust + 1) / 2, "t1w": (trust + 1) / 2})
 
 
 def test_an_artifact_is_repaired_from_the_other_sources_as_far_as_they_are_like_what_was_learned():
     law, severity = TrustLaw(LIMITS, (0.45, 0.65)), {"flair": 0.9, "t1w": 0.9, "t2w": 0.0}
     assert law.of({"flair": 0.5}, severity) == {"flair": 0.0}
-    trust = law.of({"flair": 0.5, "t1w": 0.85, "t2w": 0.95}, severity)
-    assert trust == pytest.approx({"flair": 0.75, "t1w": 0.75, "t2w": 1.0})
+    own = {"flair": 0.75, "t1w": 0.75, "t2w": 1.0}
+    expected = {contrast: each * 2.5 / 3 for contrast, each in own.items()}
+    assert law.of({"flair": 0.5, "t1w": 0.85, "t2w": 0.95}, severity) == pytest.approx(expected)
 
 
 def test_likeness_is_the_share_of_variation_that_is_redrawn_and_noise_does_not_count():
@@ -71,7 +74,7 @@ def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(any
     target = torch.cat([target, own.levels * torch.tensor([0.5, 0.8, 1.2])], 1)
     with caplog.at_level(logging.WARNING):
         (found,) = wary.harmonize(image, network, [target])
-    assert "t1w is unlike what the network has learned" in caplog.text and "changes are made 0 %" in caplog.text
+    assert "these scans are unlike what the network has learned" in caplog.text and "(t1w 0%)" in caplog.text
     knots = network.layout.percentiles(own.mean)
     wanted = carry_over(knots, own.levels, target[:, network.layout.length :])
     expected = apply_curve(image[None, :1].flatten(3), knots, slopes(knots, wanted)).view(1, 16, 16, 16)
@@ -80,29 +83,25 @@ def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(any
     assert (other.image - found.image).abs().max() > 0.05
 
 
-def test_a_subject_is_trusted_as_far_as_its_least_like_source(monkeypatch, caplog):
-    found = iter([1.0, 0.85])
-    monkeypatch.setattr("scripts.methods.haca3plus.planes.likeness", lambda *_: next(found))
+def test_each_contrast_is_drawn_with_its_own_trust_and_the_log_tells_all(monkeypatch, caplog):
     network, image = tiny_network(learned=True), subject()
     image[3] = image[0] ** 2
     inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(LIMITS, (8, 9)))
-    target = inferer.encode_volume(network, image[0], "t1w").mean + 0.5
-    with caplog.at_level(logging.WARNING):
-        (half,) = inferer.harmonize(image, network, [target])
-    assert half.features.trust == pytest.approx({"t1w": 1.0, "flair": 0.5})
-    assert not caplog.text
-    draw, trusts = HarmonizationNet.draw, []
+    targets = [inferer.encode_volume(network, image[c], name).mean for c, name in ((0, "t1w"), (3, "flair"))]
+    found, draw, trusts = iter([1.0, 0.84]), HarmonizationNet.draw, []
+    monkeypatch.setattr("scripts.methods.haca3plus.planes.likeness", lambda *_: next(found))
 
     def told(*given: Any) -> Any:
         trusts.append(given[-1])
         return draw(*given)
 
-    found = iter([1.0, 0.83])
     monkeypatch.setattr(HarmonizationNet, "draw", told)
     with caplog.at_level(logging.WARNING):
-        inferer.harmonize(image, network, [target])
-    assert "flair is unlike" in caplog.text and "changes are made 30 %" in caplog.text
-    assert trusts[-1].unique().tolist() == pytest.approx([0.3])
+        result, _ = inferer.harmonize(image, network, targets)
+    expected = {"t1w": 0.7, "flair": 0.28}
+    assert result.features.trust == pytest.approx(expected)
+    assert "(likeness t1w 1.00, flair 0.84)" in caplog.text and "(t1w 70%, flair 28%)" in caplog.text
+    assert [float(trust.unique()) for trust in trusts[-2:]] == pytest.approx([*expected.values()])
 
 
 def test_ranges_that_do_not_rise_are_refused():
