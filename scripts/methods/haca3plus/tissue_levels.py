@@ -24,6 +24,8 @@ ALIKE = (0.03, 0.06)
 """Two visits of a person differ by less than the first, most pairs of people by more."""
 # Of a volume's pixels that are looked at, so much must be inside of a tissue for its level to be known.
 _LEAST_SHARE = 2e-4
+# How much faster than its source a curve may rise from one tissue to another.
+_STEEPEST = 4.0
 # Pixels that count less than this are left out, to save time.
 _LEAST_WEIGHT = 1e-3
 
@@ -57,9 +59,9 @@ def volume_levels(pixels: Tensor, weights: Tensor, area: Tensor) -> Tensor:
 def carry_over(percentiles: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """Eq. (11): percentiles (N, P) of source volumes as the target's scanner would give them, by levels (N, T).
 
-    Levels that either lacks are 0 and do not count. Where the order of tissues is another one on the target's scanner,
-    which no curve can follow, what is out of order is evened out.
+    Levels that either lacks are 0 and do not count.
     """
+    source, target = _joined(source, target)
     known = (source > 0) & (target > 0)
     order = torch.where(known, source, torch.full_like(source, float("inf"))).argsort(1)
     s, t, here = (each.gather(1, order) for each in (source, target, known))
@@ -67,9 +69,28 @@ def carry_over(percentiles: Tensor, source: Tensor, target: Tensor) -> Tensor:
     last = (here.sum(1, keepdim=True) - 1).clamp(min=0)
     place = torch.minimum(torch.arange(s.shape[1], device=s.device).expand_as(order), last)
     s, t = s.gather(1, place), t.gather(1, place)
-    rising = (t.cummax(1).values + t.flip(1).cummin(1).values.flip(1)) / 2
-    moved = apply_curve(percentiles[:, None, None], s, slopes(s, rising))[:, 0, 0]
+    moved = apply_curve(percentiles[:, None, None], s, slopes(s, t))[:, 0, 0]
     return torch.where(known.any(1, keepdim=True), moved, percentiles)
+
+
+def _joined(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Levels (N, T) that a curve can join, which neither falls nor rises more than `_STEEPEST` times as fast.
+
+    Else it would turn a contrast round, or blow noise up. Gray and white matter that it cannot join are taken as one
+    tissue. Fluid, of which there is least, so that its level is the least sure, does not count then.
+    """
+    known = (source > 0) & (target > 0)
+
+    def joins(one: int, other: int) -> Tensor:
+        run, rise = source[:, one] - source[:, other], target[:, one] - target[:, other]
+        fits = (run * rise >= 0) & (rise.abs() <= _STEEPEST * run.abs())
+        return fits | ~known[:, one] | ~known[:, other]
+
+    apart = joins(1, 2)[:, None]
+    matter = [torch.where(apart, each[:, 1:], each[:, 1:].mean(1, keepdim=True)) for each in (source, target)]
+    source, target = (torch.cat([each[:, :1], rest], 1) for each, rest in zip((source, target), matter, strict=True))
+    fluid = (joins(0, 1) & joins(0, 2))[:, None]
+    return torch.cat([torch.where(fluid, source[:, :1], 0.0), source[:, 1:]], 1), target
 
 
 def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Tensor:

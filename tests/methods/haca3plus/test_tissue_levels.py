@@ -39,14 +39,23 @@ def test_without_levels_and_with_equal_ones_nothing_changes():
         torch.testing.assert_close(found, PERCENTILES)
 
 
-def test_percentiles_never_fall_where_the_order_of_tissues_changes():
-    found = carry_over(PERCENTILES, torch.tensor([[0.3, 0.6, 1.0]]), torch.tensor([[0.3, 1.1, 0.7]]))
+@pytest.mark.parametrize(
+    ("source", "target", "same"),
+    [
+        # Gray and white matter change places, or are nearly one in the source: they are taken as one.
+        ([0.2, 0.6, 1.0], [0.1, 1.1, 0.7], ([0.2, 0.8, 0.8], [0.1, 0.9, 0.9])),
+        ([0.2, 0.7, 0.8], [0.1, 0.5, 1.0], ([0.2, 0.75, 0.75], [0.1, 0.75, 0.75])),
+        # Fluid changes places with gray matter, or is nearly as bright in the source: it does not count.
+        ([0.8, 0.6, 1.0], [0.3, 0.6, 0.9], ([0.0, 0.6, 1.0], [0.0, 0.6, 0.9])),
+        ([0.7, 0.6, 0.4], [1.2, 0.6, 0.4], ([0.0, 0.6, 0.4], [0.0, 0.6, 0.4])),
+        # Steep, but not too steep.
+        ([0.7, 0.6, 0.4], [0.9, 0.6, 0.4], ([0.7, 0.6, 0.4], [0.9, 0.6, 0.4])),
+    ],
+)
+def test_what_no_gentle_curve_can_join_is_taken_together_or_left_out(source, target, same):
+    found = carry_over(PERCENTILES, torch.tensor([source]), torch.tensor([target]))
+    torch.testing.assert_close(found, carry_over(PERCENTILES, *(torch.tensor([each]) for each in same)))
     assert (found.diff() >= 0).all()
-    # Gray and white matter get what lies between them.
-    torch.testing.assert_close(
-        carry_over(torch.tensor([[0.6]]), torch.tensor([[0.3, 0.6, 1.0]]), torch.tensor([[0.3, 1.1, 0.7]])),
-        torch.tensor([[0.9]]),
-    )
 
 
 @pytest.mark.parametrize(("apart", "share"), [(0.0, 1.0), (0.03, 1.0), (0.045, 0.5), (0.06, 0.0), (0.2, 0.0)])
