@@ -50,6 +50,8 @@ NARROW_DEFAULT: Mapping[str, Any] = {
     **{f"network_def#{part}_widths": [4, 6] for part in ("decoder", "identity", "artifact")},
     "precision": "fp32",
     "background#radius": 2,
+    # Random weights redraw nothing, and would not be trusted.
+    "trust": None,
 }
 NARROW_DIFFUSION: Mapping[str, Any] = {
     **NETWORK,
