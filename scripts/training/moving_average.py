@@ -16,13 +16,16 @@ class MovingAverage:
     """An exponential moving average of the weights of a network, in a copy of it, the `network` of this one.
 
     With each update a weight of the copy becomes decay * itself + (1 - decay) * the network's, the first time the
-    network's. What is no parameter, such as a running mean, is copied.
+    network's. What is no parameter is copied; where it is a running mean of what the weights make (`statistics`), it
+    has to follow as slowly as they do.
 
     Of the first updates the decay is lower, so that the average is not held back by weights that had learned little: at
     most (1 + n) / (`warm_up` + 1 + n) after n updates.
     """
 
-    def __init__(self, network: nn.Module, decay: float = 0.999, warm_up: float = 0.0) -> None:
+    def __init__(
+        self, network: nn.Module, decay: float = 0.999, warm_up: float = 0.0, statistics: bool = False
+    ) -> None:
         if not 0 <= decay < 1:
             raise InputError(f"`decay` must be at least 0 and below 1, got {decay}")
         if not 0 <= warm_up < inf:
@@ -30,7 +33,7 @@ class MovingAverage:
         self.followed = network
         self.decay = decay
         self.warm_up = warm_up
-        self.average = AveragedModel(network, multi_avg_fn=self._follow)
+        self.average = AveragedModel(network, multi_avg_fn=self._follow, use_buffers=statistics)
         self.average.requires_grad_(False).eval()
 
     @property

@@ -35,6 +35,17 @@ def test_what_is_no_parameter_is_copied():
     assert average.network.state_dict().keys() == network.state_dict().keys()
 
 
+def test_statistics_follow_as_slowly_as_weights_where_that_is_asked_for():
+    network = nn.BatchNorm1d(1)
+    average = MovingAverage(network, decay=0.9, statistics=True)
+    found = []
+    for value in (1.0, 2.0, 3.0):
+        network.running_mean.fill_(value)
+        average.update()
+        found.append(average.network.running_mean.item())
+    assert found == pytest.approx([1.0, 1.1, 1.29])
+
+
 def test_it_goes_on_where_it_stood():
     first, second = MovingAverage(line(1.0), 0.9), MovingAverage(line(7.0), 0.9)
     first.update()

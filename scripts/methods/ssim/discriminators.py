@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...base.arguments import check_whole
-from .encoders import halving
+from .encoders import LEAK, halving
 from .level_means import LevelMeans
 from .sizes import Sizes
 from .translation import Judged
-
-_LEAK = 0.2
 
 
 class _Judge(nn.Module):
@@ -27,7 +25,7 @@ class _Judge(nn.Module):
     def __init__(self, widths: Sequence[int], labels: int) -> None:
         super().__init__()
         layers = [
-            nn.Sequential(halving(inner, outer), nn.LeakyReLU(_LEAK))
+            nn.Sequential(halving(inner, outer), nn.LeakyReLU(LEAK))
             for inner, outer in zip(widths, widths[1:], strict=False)
         ]
         self.body = LevelMeans(layers, widths[1:])

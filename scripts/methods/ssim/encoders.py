@@ -11,6 +11,7 @@ from .level_means import LevelMeans
 from .sizes import Sizes
 
 Norm = Callable[[int], nn.Module]
+LEAK = 0.2
 
 
 def halving(inner: int, outer: int) -> nn.Conv3d:
@@ -19,12 +20,16 @@ def halving(inner: int, outer: int) -> nn.Conv3d:
 
 
 def trunk(sizes: Sizes, halvings: int, norm: Norm | None) -> nn.Sequential:
-    """(B, 1, X, Y, Z) to twice as many channels after each halving."""
+    """(B, 1, X, Y, Z) to twice as many channels after each halving.
+
+    Without a `norm` negative values leak, or channels die for good, one after the other.
+    """
     layers = [nn.Conv3d(1, sizes.width, sizes.edge_kernel, padding=sizes.edge_kernel // 2)]
     widths = [sizes.width * 2**number for number in range(halvings + 1)]
     layers += [halving(inner, outer) for inner, outer in zip(widths, widths[1:], strict=False)]
-    made = [nn.Sequential(layer, *([norm(layer.out_channels)] if norm else []), nn.ReLU()) for layer in layers]
-    return nn.Sequential(*made)
+    if norm is None:
+        return nn.Sequential(*(nn.Sequential(layer, nn.LeakyReLU(LEAK)) for layer in layers))
+    return nn.Sequential(*(nn.Sequential(layer, norm(layer.out_channels), nn.ReLU()) for layer in layers))
 
 
 class ResidualBlock(nn.Module):
