@@ -26,7 +26,7 @@ METRICS: Mapping[str, ImageMetric] = {"psnr": psnr, "ssim": windowed_ssim}
 def visits(number: int) -> tuple[Scan, Scan]:
     """Those of a person of the experiment on imputation, counted from 0."""
     parser = ConfigParser()
-    names = ("inference.json", "method_haca3.json", "experiment_imputation.json")
+    names = ("inference.json", "experiment_imputation.json")
     parser.read_config([str(BUNDLE / "configs" / name) for name in names])
     parser["bundle_root"] = str(BUNDLE)
     first, second = parser.get_parsed_content("experiment").visits(number)
