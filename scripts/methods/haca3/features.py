@@ -39,7 +39,7 @@ class SliceFeatures(SourceFeatures):
                 "severity": float((self.severity[rows] * weight).sum()),
                 "attention": float((self.share[rows] * self.visible[rows]).sum() / self.visible[rows].sum()),
             }
-            if self.trust is not None:
+            if self.trust:
                 summary[CONTRASTS[channel]]["trust"] = self.trust[CONTRASTS[channel]]
         return summary
 

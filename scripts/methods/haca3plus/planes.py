@@ -26,7 +26,7 @@ from .volume_code import VolumeCode, code_features, evenly_spread
 
 logger = logging.getLogger(__name__)
 
-# Less trust than this is told of; sidecars have it always.
+# Less trust than this is told of in the log; sidecars have any.
 _WORTH_SAYING = 0.5
 
 
@@ -197,9 +197,7 @@ class PlanesInferer(HarmonizationInferer):
             attention = image.new_zeros(len(CONTRASTS), *image.shape)
             attention[subject.channels] = torch.stack([subject.whole(share) for share in shares])
         uncertainty = subject.whole(planes.std(0, correction=0))[None] if self.uncertainty else None
-        features = code_features(
-            subject, codes, passes[0].network, [plane.shares[index] for plane in passes], trust or None
-        )
+        features = code_features(subject, codes, passes[0].network, [plane.shares[index] for plane in passes], trust)
         return Harmonized(image[None], subject.foreground, subject.visible[None], attention, uncertainty, features)
 
 

@@ -79,18 +79,18 @@ def _joined(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     Else it would turn a contrast round, or blow noise up. Gray and white matter that it cannot join are taken as one
     tissue. Fluid, of which there is least, so that its level is the least sure, does not count then.
     """
-    known = (source > 0) & (target > 0)
-
-    def joins(one: int, other: int) -> Tensor:
-        run, rise = source[:, one] - source[:, other], target[:, one] - target[:, other]
-        fits = (run * rise >= 0) & (rise.abs() <= _STEEPEST * run.abs())
-        return fits | ~known[:, one] | ~known[:, other]
-
-    apart = joins(1, 2)[:, None]
+    apart = _joins(source, target, 1, 2)
     matter = [torch.where(apart, each[:, 1:], each[:, 1:].mean(1, keepdim=True)) for each in (source, target)]
     source, target = (torch.cat([each[:, :1], rest], 1) for each, rest in zip((source, target), matter, strict=True))
-    fluid = (joins(0, 1) & joins(0, 2))[:, None]
+    fluid = _joins(source, target, 0, 1) & _joins(source, target, 0, 2)
     return torch.cat([torch.where(fluid, source[:, :1], 0.0), source[:, 1:]], 1), target
+
+
+def _joins(source: Tensor, target: Tensor, one: int, other: int) -> Tensor:
+    """Whether a curve can join two tissues (N, 1); so it can if either is not known."""
+    run, rise = source[:, [one]] - source[:, [other]], target[:, [one]] - target[:, [other]]
+    unknown = (source[:, [one, other]] == 0).any(1, keepdim=True) | (target[:, [one, other]] == 0).any(1, keepdim=True)
+    return unknown | ((run * rise >= 0) & (rise.abs() <= _STEEPEST * run.abs()))
 
 
 def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Tensor:
