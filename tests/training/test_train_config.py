@@ -127,3 +127,27 @@ def test_the_network_is_that_of_inference():
     # They attend to sources in ways of their own, without weights.
     kinds = [[type(m) for m in network.modules() if m is not network.attention] for network in (trained, used)]
     assert kinds[0] == kinds[1]
+
+
+PUBLISHED = "train_haca3plus_published.json"
+
+
+def test_the_network_of_the_published_preset_is_that_of_published_weights():
+    trained = built((*HACA3, PUBLISHED), "network_def")
+    used = built(("inference.json", "published_weights.json"), "network_def")
+    assert {name: value.shape for name, value in trained.state_dict().items()} == {
+        name: value.shape for name, value in used.state_dict().items()
+    }
+    assert (trained.field_of_view, trained.foreground_threshold) == (used.field_of_view, used.foreground_threshold)
+
+
+def test_the_published_preset_trains_both_stages_on_whole_slices_and_its_cycle_follows(cohort, tmp_path):
+    enough = {"validate#task#kinds": ["noise"], "validate#dataloader#loader#batch_size": 16}
+    first = train(cohort, tmp_path / "artifact", PUBLISHED, "train_artifact.json", epochs=1, **enough)
+    weights = {"artifact_weights": str(first / "artifact.pt")}
+    second = train(cohort, tmp_path / "harmonizer", PUBLISHED, **weights)
+    curves = EventAccumulator(str(second / "logs")).Reload()
+    # The cycle begins with the second epoch, of two steps.
+    assert [event.step for event in curves.Scalars("cycle_theta")] == [3, 4]
+    assert not {"structural", "tissue"} & set(curves.Tags()["scalars"])
+    assert 4e-4 < state(second)["parts"]["scheduler"]["_last_lr"][0] < 7e-4

@@ -1,0 +1,115 @@
+"""Prints what a study could tell from harmonized images of people who were each scanned once: scanner and age.
+
+    python -m scripts.bench.unpaired_people --cohort output/unpaired/cohort --people 01 02 ... \\
+        --methods unharmonized nyul=output/unpaired/nyul ...
+
+A method is its name and the folder of what it made; without a folder it is the sources. Ages come from the cohort's
+`participants.tsv`. Every probe is trained anew on what it is asked about. Columns:
+
+    scanner     balanced accuracy of a logistic regression that has not seen the person, in percent ↓
+    age error   of a ridge regression trained on the people of all other scanners, mean absolute error in years ↓
+    R2          of the same predictions ↑
+
+The scanner is told from 44 numbers of brightness, sharpness and texture, age from the first 28 of them (brightness and
+sharpness) and the shares of nine regions in the brain. Images are divided by their 95th percentile.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import mean_absolute_error, r2_score
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ..base.errors import InputError
+from ..base.markdown_table import markdown_table
+from ..base.regions import REGIONS
+from ..base.worker_pool import WorkerPool
+from ..images.bids import read_participants
+from ..images.bids_cohort import CohortImage, output_path, read_cohort
+from ..images.nifti import read_nifti
+from ..metrics.scaling import divide_by_percentile
+from ..metrics.segmentation import TissueSegmenter
+from ..metrics.site_probe import image_features, site_accuracy
+from ..metrics.volumes import region_volumes
+
+HEADER = ["method", "people", "scanner (%) ↓", "age error (years) ↓", "R2 of age ↑"]
+_OF_BRIGHTNESS_AND_SHARPNESS = 28
+
+
+@dataclass(frozen=True)
+class Described:
+    """An image in numbers: its brightness, sharpness and texture (`looks`) and the `shares` of regions in the brain."""
+
+    looks: np.ndarray
+    shares: np.ndarray
+
+
+def describe(path: Path) -> Described:
+    """Segment an image and describe what is above 0."""
+    voxels = np.asarray(read_nifti(path).voxels, dtype=np.float32)
+    volumes = np.asarray(region_volumes(TissueSegmenter()(voxels), len(REGIONS), 1.0))
+    brain = voxels > 0
+    return Described(image_features(divide_by_percentile(voxels, brain), brain), volumes / max(volumes.sum(), 1.0))
+
+
+def row(
+    method: str, found: Sequence[Described], scanners: Sequence[str], people: Sequence[str], ages: Sequence[float]
+) -> list[str]:
+    """A method's row, given its images in numbers."""
+    looks = np.stack([each.looks for each in found])
+    shares = np.stack([each.shares for each in found])
+    told = site_accuracy(looks, scanners, people).balanced_accuracy
+    features = np.concatenate([looks[:, :_OF_BRIGHTNESS_AND_SHARPNESS], shares], axis=1)
+    guessed = guess_ages(features, ages, scanners)
+    error, explained = mean_absolute_error(ages, guessed), r2_score(ages, guessed)
+    return [method, str(len(found)), f"{100 * told:.1f}", f"{error:.2f}", f"{explained:.3f}"]
+
+
+def guess_ages(features: np.ndarray, ages: Sequence[float], scanners: Sequence[str]) -> np.ndarray:
+    """Of each scanner's people by what the people of the other scanners teach."""
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 11)))
+    return np.asarray(cross_val_predict(model, features, ages, groups=scanners, cv=LeaveOneGroupOut()))
+
+
+def read_ages(cohort: Path, images: Sequence[CohortImage]) -> list[float]:
+    """Of the person of each image."""
+    written = read_participants(cohort, "age")
+    try:
+        return [float(written[image.subject]) for image in images]
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"{cohort / 'participants.tsv'} must have a number in `age` for everybody, got {error}"
+        ) from error
+
+
+def main(words: Sequence[str] | None = None) -> str:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cohort", required=True)
+    parser.add_argument("--people", nargs="+", required=True)
+    parser.add_argument("--methods", nargs="+", required=True)
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args(words)
+    people = {f"sub-{person.removeprefix('sub-')}" for person in given.people}
+    images = [image for image in read_cohort(Path(given.cohort), ["t1w"]) if image.subject in people]
+    if len(images) != len({image.subject for image in images}) or len(images) < 2:
+        raise InputError(f"the cohort {given.cohort} must have one T1w image of each of --people, got {len(images)}")
+    ages = read_ages(Path(given.cohort), images)
+    scanners, names = [image.scanner for image in images], [image.subject for image in images]
+    rows = []
+    with WorkerPool(given.workers) as pool:
+        for method in given.methods:
+            name, _, folder = method.partition("=")
+            paths = [output_path(Path(folder), image) if folder else image.path for image in images]
+            rows.append(row(name, pool.map(describe, paths, f"describe images of {name}"), scanners, names, ages))
+    return markdown_table(HEADER, rows, 1)
+
+
+if __name__ == "__main__":
+    print(main())
