@@ -84,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--own_share", type=float, default=0.5)
     parser.add_argument("--own_style_up", type=int, default=1)
     parser.add_argument("--weights", type=float, nargs=3, default=(50.0, 10.0, 10.0))
+    parser.add_argument("--gradient", type=float, default=1.0)
     parser.add_argument("--until", type=int, default=250)
     chosen = parser.parse_args(arguments)
     torch.manual_seed(0)
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = DiffusionModel(NoisePredictor((16, 32), 1, (False, True), 16, 8, 2), StyleRecords())
     network = Mmh(NetworkGrid((SIZE,) * 3, 1), GradientMap(), model, None, bool(chosen.own_style_up))
     wasserstein_weight, mean, deviation = chosen.weights
-    loss = UnifiedLoss(1.0, 1.0, wasserstein_weight, mean, deviation, chosen.until, ramp_steps=100)
+    loss = UnifiedLoss(1.0, chosen.gradient, wasserstein_weight, mean, deviation, chosen.until, ramp_steps=100)
     stage = StyleStage(network, loss, DDPMScheduler(1000, **_SCHEDULE), statistics, 200, chosen.own_share)
     generator = torch.Generator().manual_seed(1)
     train(network, stage, chosen.steps, generator)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from scripts.bench import naive
@@ -8,6 +9,8 @@ from scripts.methods.haca3.plane_pass import PlanePass, view_subject
 from ..methods.haca3.small import small_haca3_plus, small_subject
 
 
+# The plain way decodes empty slices too, all 96 of them.
+@pytest.mark.slow
 @torch.inference_mode()
 def test_naive_way_decodes_what_the_inferer_decodes():
     # The plane whose rows are reversed.

@@ -56,7 +56,9 @@ def test_network_itself_stays_in_single_precision(single):
 
 
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.02)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 1e-5), pytest.param("bf16", 0.02, marks=pytest.mark.slow)]
+)
 @torch.inference_mode()
 def test_compiled_network_gives_the_same(slices, precision, tolerance):
     network = small_haca3_plus().float()

@@ -69,6 +69,10 @@ class DiffusionInferer(HarmonizationInferer):
         with torch.autocast(volumes.device.type, dtype, enabled=dtype != torch.float32):
             noisy = self.sampler.invert(network.upwards(volumes), volumes, condition, contrasts, tell_steps)
             made = self.sampler.sample(
-                model, noisy, condition, contrasts, lambda done: tell_steps(self.sampler.steps_up + done)
+                model.downwards(volumes),
+                noisy,
+                condition,
+                contrasts,
+                lambda done: tell_steps(self.sampler.steps_up + done),
             )
         return made.float().clamp(-1, 1)

@@ -32,23 +32,34 @@ class DiffusionModel(nn.Module):
         self.records = records
 
     def forward(
-        self, noisy: Tensor, time: Tensor, condition: Tensor, contrast: Tensor, told: Tensor | None = None
+        self,
+        noisy: Tensor,
+        time: Tensor,
+        condition: Tensor,
+        contrast: Tensor,
+        own: Tensor,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """The noise in volumes (B, 1, X, Y, Z) at `time` (B,), of `contrast` (B,).
 
-        What is `told` (B, 2) of the style is that of the records, if nothing else is given.
+        Their `own` style without noise is (B, 2); the `wanted` one is that of the records, if nothing else is given.
         """
-        style = self.records.of(contrast).told if told is None else told
-        found: Tensor = self.predictor(noisy, time, condition, contrast, style)
+        style = self.records.of(contrast).told if wanted is None else wanted
+        found: Tensor = self.predictor(noisy, time, condition, contrast, style, own)
         return found
+
+    def downwards(self, volumes: Tensor) -> Predictor:
+        """What predicts noise on the way back of volumes (B, 1, X, Y, Z), into the style of the records."""
+        return partial(self, own=told_of(volumes))
 
 
 class Mmh(nn.Module):
     """Both stages of MMH; without a `style_encoder` the first alone, whose results have the style common to all.
 
-    On the way to noise the model is told a volume's own style where `own_style_up`, else the records, as on the way
-    back: then the two ways undo each other but for their steps. The `style_encoder` names what judged styles when the
-    target's copy was trained. Names of parameters hold it and the grid, so that weights of another one do not fit.
+    On the way to noise the model is asked for a volume's own style where `own_style_up`, else for that of the records,
+    as on the way back: then the two ways undo each other but for their steps. The `style_encoder` names what judged
+    styles when the target's copy was trained. Names of parameters hold it and the grid, so that weights of another one
+    do not fit.
     """
 
     def __init__(
@@ -77,7 +88,8 @@ class Mmh(nn.Module):
 
     def upwards(self, volumes: Tensor) -> Predictor:
         """What predicts noise on the way up of volumes (B, 1, X, Y, Z)."""
-        return partial(self.model, told=told_of(volumes)) if self.own_style_up else self.model
+        own = told_of(volumes)
+        return partial(self.model, own=own, wanted=own if self.own_style_up else None)
 
     def known_contrast(self, contrast: str) -> str:
         """The `contrast` itself; refuse what was not trained on."""

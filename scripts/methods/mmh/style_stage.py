@@ -68,7 +68,7 @@ class StyleStage(nn.Module):
         told = torch.where(own[:, None], style_own.told, records.of(contrast).told)
         edges = self.network.condition(volumes)
         noisy = self.scheduler.add_noise(volumes, noise, time)  # Eq. (1)
-        found = self.network.model(noisy, time, edges, contrast, told).float()
+        found = self.network.model(noisy, time, edges, contrast, style_own.told, told).float()
         kept = self.scheduler.alphas_cumprod.to(volumes)[time].view(-1, 1, 1, 1, 1)
         estimate = (noisy - (1 - kept).sqrt() * found) / kept.sqrt()  # Eq. (4)
         style = self.statistics(estimate, mask)
@@ -123,5 +123,5 @@ class DenoiseVolumes:
         made, edges = volumes, network.condition(volumes)
         if engine.state.iteration <= self.pictures:
             noisy = self.sampler.invert(network.upwards(volumes), volumes, edges, contrast)
-            made = self.sampler.sample(network.model, noisy, edges, contrast)
+            made = self.sampler.sample(network.model.downwards(volumes), noisy, edges, contrast)
         return picture_columns(volumes, edges, made)

@@ -123,15 +123,14 @@ class TargetStage(nn.Module):
     def _begin(self, volume: Tensor, edges: Tensor, contrast: Tensor) -> tuple[Tensor, Tensor]:
         """What the first stage makes of one volume, and that as noise, (1, X, Y, Z) in half precision."""
         noisy = self.sampler.invert(self.network.upwards(volume), volume, edges, contrast)
-        unified = self.sampler.sample(self.network.model, noisy, edges, contrast).clamp(-1, 1)
+        unified = self.sampler.sample(self.network.model.downwards(volume), noisy, edges, contrast).clamp(-1, 1)
         again = self.sampler.invert(self.network.upwards(unified), unified, edges, contrast)
         return unified[0].half().cpu(), again[0].half().cpu()
 
     def _adapt(self, side: Side) -> Tensor:
         """The volumes in the target's style."""
-        return self.sampler.sample(
-            self.network.last, side.noisy, side.edges, side.contrast, learned_steps=self.learned_steps
-        )
+        model = self.network.last.downwards(side.unified)
+        return self.sampler.sample(model, side.noisy, side.edges, side.contrast, learned_steps=self.learned_steps)
 
     def _describe(self, volumes: Tensor, side: Side) -> Tensor:
         """Psi, (B, D)."""

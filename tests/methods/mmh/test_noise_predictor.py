@@ -44,14 +44,15 @@ def test_the_size_of_the_configs(files, millions, shape, voxel_mm):
     # Of a whole volume, without computing it.
     volume, style = torch.empty(1, 1, *shape, device="meta"), torch.empty(1, 2, device="meta")
     numbers = torch.empty(1, dtype=torch.long, device="meta")
-    assert predictor(volume, numbers, volume, numbers, style).shape == (1, 1, *shape)
+    assert predictor(volume, numbers, volume, numbers, style, style).shape == (1, 1, *shape)
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 16), (7, 9, 10)])
 @pytest.mark.parametrize("patch", [1, 2])
 def test_noise_has_the_shape_of_the_volumes(shape, patch):
     volume = torch.rand(1, 1, *shape)
-    found = tiny_predictor(patch=patch)(volume, torch.tensor([3]), volume, torch.tensor([0]), torch.zeros(1, 2))
+    style = torch.zeros(1, 2)
+    found = tiny_predictor(patch=patch)(volume, torch.tensor([3]), volume, torch.tensor([0]), style, style)
     assert found.shape == volume.shape and found.dtype == torch.float32
 
 
@@ -76,19 +77,32 @@ def test_adain_normalizes_and_then_scales_by_style():
     torch.testing.assert_close(changed[:, 2], plain[:, 2] / 2)
 
 
-@pytest.mark.parametrize("changed", ["time", "condition", "contrast", "style"])
+@pytest.mark.parametrize("changed", ["time", "condition", "contrast", "style", "own"])
 def test_noise_depends_on_all_that_is_told(changed):
     predictor, (volumes, time, condition, contrast) = randomized(), inputs(1)
-    told = {"time": time, "condition": condition, "contrast": contrast, "style": torch.zeros(1, 2)}
+    told = {
+        "time": time,
+        "condition": condition,
+        "contrast": contrast,
+        "style": torch.zeros(1, 2),
+        "own": torch.zeros(1, 2),
+    }
     other = {**told, changed: told[changed] + 1}
     assert (predictor(volumes, **told) - predictor(volumes, **other)).abs().max() > 1e-4
 
 
+def test_without_the_style_of_the_source_only_the_wanted_one_matters():
+    predictor, (volumes, *others) = randomized(source_style=False), inputs()
+    style, own = torch.zeros(2, 2), torch.ones(2, 2)
+    assert torch.equal(predictor(volumes, *others, style, style), predictor(volumes, *others, style, own))
+    assert not torch.equal(predictor(volumes, *others, style, own), predictor(volumes, *others, own, own))
+
+
 def test_samples_of_a_batch_do_not_see_each_other():
     predictor, (volumes, *others) = randomized(), inputs()
-    style = torch.tensor([[0.1, 0.2], [0.5, 0.3]])
-    together = predictor(volumes, *others, style)
-    alone = predictor(volumes[1:], *(each[1:] for each in others), style[1:])
+    style, own = torch.tensor([[0.1, 0.2], [0.5, 0.3]]), torch.tensor([[0.3, 0.1], [0.2, 0.4]])
+    together = predictor(volumes, *others, style, own)
+    alone = predictor(volumes[1:], *(each[1:] for each in others), style[1:], own[1:])
     torch.testing.assert_close(together[1:], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -97,7 +111,7 @@ def test_activations_that_are_made_anew_give_the_same_gradients():
     for checkpointing in (False, True):
         predictor, given = randomized(checkpointing=checkpointing), inputs()
         # The first pass has another style than the last one when its gradients are due.
-        both = [predictor(*given, style) for style in (torch.zeros(2, 2), torch.ones(2, 2))]
+        both = [predictor(*given, style, torch.zeros(2, 2)) for style in (torch.zeros(2, 2), torch.ones(2, 2))]
         (both[0].square().mean() + both[1].mean()).backward()
         gradients.append([parameter.grad for parameter in predictor.parameters()])
     for first, second in zip(*gradients, strict=True):

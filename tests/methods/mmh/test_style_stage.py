@@ -36,10 +36,12 @@ def test_the_estimate_takes_away_what_the_model_found():
 def test_a_volume_has_either_its_own_style_or_that_of_the_records():
     module, inputs = stage(), given(49)
     told = []
-    module.network.model.register_forward_pre_hook(lambda _, arguments: told.append(arguments[-1]))
+    module.network.model.register_forward_pre_hook(lambda _, arguments: told.append(arguments[-2:]))
     before = module.network.model.records.of(torch.tensor([0])).told
     made = module.denoise(*inputs, FIRST, follow=True)
-    torch.testing.assert_close(told[0], torch.cat([told_of(inputs[0])[:1], before]))
+    seen, wanted = told[0]
+    torch.testing.assert_close(seen, told_of(inputs[0]))
+    torch.testing.assert_close(wanted, torch.cat([told_of(inputs[0])[:1], before]))
     torch.testing.assert_close(made.record.told[0], told_of(inputs[0])[0])
     after = module.network.model.records.of(torch.tensor([0])).told
     torch.testing.assert_close(made.record.told[1:], after)
@@ -60,11 +62,13 @@ def test_a_volume_goes_up_in_its_own_style_unless_it_is_not_to():
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     inputs = (volumes, torch.tensor([9, 9]), network.condition(volumes), torch.tensor([0, 0]))
-    own = network.upwards(volumes)(*inputs)
-    torch.testing.assert_close(own, network.model(*inputs, told_of(volumes)))
+    own = told_of(volumes)
+    up, down = network.upwards(volumes)(*inputs), network.model.downwards(volumes)(*inputs)
+    torch.testing.assert_close(up, network.model(*inputs, own, own))
+    torch.testing.assert_close(down, network.model(*inputs, own))
+    assert not torch.allclose(up, down)
     network.own_style_up = False
-    torch.testing.assert_close(network.upwards(volumes)(*inputs), network.model(*inputs))
-    assert not torch.allclose(own, network.model(*inputs))
+    torch.testing.assert_close(network.upwards(volumes)(*inputs), down)
 
 
 def test_wrong_settings_are_refused():

@@ -71,6 +71,8 @@ def test_an_interrupted_training_goes_on_exactly(trained, cohort, tmp_path, monk
     assert changed == {"network", "discriminators"}
 
 
+# The gate watches the same update in test_tiny_methods.py.
+@pytest.mark.slow
 def test_processes_train_one_network(single, tmp_path):
     given = training(tmp_path, "multi_gpu_train.json", dataset_dir=str(single), epochs=1, steps=1)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
