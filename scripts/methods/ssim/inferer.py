@@ -6,6 +6,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
+from ...base.arguments import check_whole
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
@@ -13,6 +14,7 @@ from ...inferers.precision import PRECISIONS
 from ...layers.carry_detail import DetailCarrier, Redrawing
 from .field import Field, check_field, enlarge_voxels, field_around, shrink_voxels
 from .network import SsimNet, StyleCode
+from .own_style import fitted_style
 
 
 class FieldInferer(HarmonizationInferer):
@@ -21,7 +23,8 @@ class FieldInferer(HarmonizationInferer):
     If it is not `whole`, the box is gone through in windows of the size of `field`, `overlap` being the share that
     neighbours have in common: that is how a network is used that was trained on patches. What voxels of more than 1 mm
     do not show, the result has from the source. `detail`, if it is there, leads from what the source's own style makes
-    of it to the result, so that what the network cannot rebuild is not lost (not in the paper).
+    of it to the result, so that what the network cannot rebuild is not lost (not in the paper). That style is the
+    encoder's, which a `whole` box brings in `style_steps` to what redraws the source best.
     """
 
     def __init__(
@@ -32,8 +35,10 @@ class FieldInferer(HarmonizationInferer):
         overlap: float = 0.5,
         precision: str = "fp32",
         detail: DetailCarrier | None = None,
+        style_steps: int = 0,
     ) -> None:
         check_field(field, voxel_mm)
+        check_whole("style_steps", style_steps, 0)
         if not 0 <= overlap < 1:
             raise InputError(f"`overlap` must be at least 0 and below 1, got {overlap}")
         if precision not in PRECISIONS:
@@ -44,6 +49,7 @@ class FieldInferer(HarmonizationInferer):
         self.overlap = overlap
         self.precision = precision
         self.detail = detail
+        self.style_steps = style_steps
 
     @torch.inference_mode()
     def harmonize(
@@ -63,7 +69,7 @@ class FieldInferer(HarmonizationInferer):
 
         results = [made(target) for target in targets]
         if self.detail is not None:
-            again = Redrawing(made(self._own_style(seen, network)), 0.0)
+            again = Redrawing(made(self._drawn_style(seen, network)), 0.0)
             results = [self.detail(result, source[0], again) for result in results]
         return [Harmonized(result) for result in results]
 
@@ -76,6 +82,11 @@ class FieldInferer(HarmonizationInferer):
     def _own_style(self, seen: Tensor, network: SsimNet) -> StyleCode:
         found = network.style(seen)
         return StyleCode(found.mean, found.labels)
+
+    def _drawn_style(self, seen: Tensor, network: SsimNet) -> StyleCode:
+        if not (self.whole and self.style_steps):
+            return self._own_style(seen, network)
+        return fitted_style(seen, network, self.style_steps)
 
     def _source(self, image: Tensor, network: SsimNet) -> Tensor:
         """(1, X, Y, Z)."""
