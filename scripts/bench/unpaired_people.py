@@ -39,7 +39,8 @@ from ..metrics.site_probe import image_features, site_accuracy
 from ..metrics.volumes import region_volumes
 
 HEADER = ["method", "people", "scanner (%) ↓", "age error (years) ↓", "R2 of age ↑"]
-_OF_BRIGHTNESS_AND_SHARPNESS = 28
+# Numbers of brightness and of sharpness, which come first; those of texture follow.
+_BRIGHTNESS, _SHARPNESS = 19, 9
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def describe(path: Path) -> Described:
     voxels = np.asarray(read_nifti(path).voxels, dtype=np.float32)
     volumes = np.asarray(region_volumes(TissueSegmenter()(voxels), len(REGIONS), 1.0))
     brain = voxels > 0
-    return Described(image_features(divide_by_percentile(voxels, brain), brain), volumes / max(volumes.sum(), 1.0))
+    looks = image_features(divide_by_percentile(voxels, brain), brain, _BRIGHTNESS, _SHARPNESS)
+    return Described(looks, volumes / max(volumes.sum(), 1.0))
 
 
 def row(
@@ -65,7 +67,7 @@ def row(
     looks = np.stack([each.looks for each in found])
     shares = np.stack([each.shares for each in found])
     told = site_accuracy(looks, scanners, people).balanced_accuracy
-    features = np.concatenate([looks[:, :_OF_BRIGHTNESS_AND_SHARPNESS], shares], axis=1)
+    features = np.concatenate([looks[:, : _BRIGHTNESS + _SHARPNESS], shares], axis=1)
     guessed = guess_ages(features, ages, scanners)
     error, explained = mean_absolute_error(ages, guessed), r2_score(ages, guessed)
     return [method, str(len(found)), f"{100 * told:.1f}", f"{error:.2f}", f"{explained:.3f}"]
