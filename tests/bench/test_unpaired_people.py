@@ -34,8 +34,9 @@ def test_what_depends_on_the_scanner_is_told_and_what_does_not_is_at_chance():
 def test_age_is_found_in_the_shares_of_regions_and_not_where_it_is_not():
     with_age, without = (row("any", people(0, each), SCANNERS, NAMES, AGES) for each in (0.01, 0.0))
     assert with_age[1] == str(PEOPLE)
-    assert float(with_age[3]) < 9 and float(with_age[4]) > 0.6
-    assert float(without[3]) > 10 and float(without[4]) < 0.3
+    # Numbers that say nothing of age stand in the way of 40 people.
+    assert float(with_age[3]) < 3 < float(with_age[4]) < 9
+    assert float(without[3]) > 10 and float(without[4]) > 10
 
 
 def test_nobody_is_guessed_by_people_of_the_same_scanner():
