@@ -30,6 +30,10 @@ from .work import ImageMeasurer, ImageMetric, Scaling, Segmentation, Segmenter, 
 
 TABLES = ("images", "regions", "site_probe", "pairs")
 MARKER = "evaluation.json"
+TRUTHS = {
+    "scan": "the subject's first visit",
+    "clean": "what the first visit's scanner would show of it without noise",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Compared:
     """What is compared: the outputs of `methods` (a name and a folder each) on the cohort in `cohort_dir`.
 
     `tables` says which of `images`, `regions`, `site_probe` and `pairs`, of scanners, are made; `contrasts` are read,
-    and `region_contrast` is segmented. `participant_label` are the subjects that are judged; None for all.
+    and `region_contrast` is segmented. `participant_label` are the subjects that are judged; None for all. `truth` is
+    what images should look like: the `scan` of the first visit, or, where a simulated cohort has it, the `clean` image
+    that the first scanner would make of the later visit without noise.
     """
 
     cohort_dir: str
@@ -46,6 +52,7 @@ class Compared:
     contrasts: Sequence[str] = CONTRASTS
     region_contrast: str = "t1w"
     participant_label: Any = None
+    truth: str = "scan"
 
     @property
     def folders(self) -> dict[str, Path]:
@@ -108,12 +115,13 @@ class Evaluation:
                 self._measure_regions(plan, pool, folder)
             if "pairs" in self.compared.tables:
                 self._measure_pairs(plan, pool, folder)
-            self.report.write(folder, self.compared.tables)
+            self.report.write(folder, self.compared.tables, TRUTHS[self.compared.truth])
             draw_examples(plan.example(), self.measures.scaling, folder / "figures" / "examples.png", self.report.dpi)
 
     def _checked_plan(self) -> Plan:
         check_choice("tables", self.compared.tables, TABLES)
         check_choice("contrasts", self.compared.contrasts)
+        check_choice("truth", [self.compared.truth], TRUTHS)
         if "regions" in self.compared.tables:
             check_choice("region_contrast", [self.compared.region_contrast], self.compared.contrasts)
         check_methods(self.compared.folders, self.measures.volume_methods)
@@ -128,6 +136,7 @@ class Evaluation:
             [image for image in images if image.subject in chosen],
             self.compared.folders,
             of_references,
+            clean=self.compared.truth == "clean",
         )
         if "site_probe" in self.compared.tables:
             self._check_sites(plan)

@@ -52,8 +52,11 @@ def _rows_of_measure(measure: str, cells: dict[tuple[str, str], dict[tuple[str, 
     return rows
 
 
-def image_markdown(rows: Sequence[ImageRow], columns: Mapping[str, str], significance: float) -> str:
-    """A table per contrast; `columns` maps measures to headings, a star marks a corrected p below `significance`."""
+def image_markdown(rows: Sequence[ImageRow], columns: Mapping[str, str], significance: float, truth: str) -> str:
+    """A table per contrast; `columns` maps measures to headings, a star marks a corrected p below `significance`.
+
+    `truth` says in words what images were compared with.
+    """
     found = {(row.contrast, row.method, row.measure): row for row in rows}
     sections = []
     for contrast in dict.fromkeys(row.contrast for row in rows):
@@ -64,7 +67,7 @@ def image_markdown(rows: Sequence[ImageRow], columns: Mapping[str, str], signifi
             lines.append([method, str(n), *(_format_cell(cell, significance) for cell in cells)])
         sections.append(f"### {contrast}\n\n" + markdown_table(["method", "n", *columns.values()], lines))
     note = (
-        "Mean ± sd over images, each compared with the subject's first visit (rescan: with the same visit's scan).\n"
+        f"Mean ± sd over images, each compared with {truth} (rescan: with the same visit's scan).\n"
         f"\\* differs from unharmonized: paired Wilcoxon test, Bonferroni-corrected p < {significance:g}.\n"
     )
     return "\n".join([*sections, note])

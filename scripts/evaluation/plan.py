@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import InputError
-from ..images.bids_cohort import CohortImage, output_path, truth_path
+from ..images.bids_cohort import CohortImage, clean_truth_path, output_path, truth_path
 from .measurements import RESCAN, UNHARMONIZED, Measurement
 
 
@@ -37,13 +37,19 @@ class Comparison:
 class Plan:
     """Every candidate of a cohort and the reference of each; refuses a cohort that leaves a measure undefined.
 
-    Of the references themselves methods have no candidates without `of_references`.
+    Of the references themselves methods have no candidates without `of_references`. With `clean` later visits are
+    compared with their clean truth instead of the first scan.
     """
 
     def __init__(
-        self, cohort_dir: Path, images: list[CohortImage], methods: Mapping[str, Path], of_references: bool = True
+        self,
+        cohort_dir: Path,
+        images: list[CohortImage],
+        methods: Mapping[str, Path],
+        of_references: bool = True,
+        clean: bool = False,
     ) -> None:
-        self.cohort_dir = cohort_dir
+        self.cohort_dir, self.clean = cohort_dir, clean
         self.acquired = {(i.subject, i.session, i.contrast): i for i in images if i.run == 1}
         self.references = {(i.subject, i.contrast): i for i in images if i.is_reference}
         self._check_visits()
@@ -59,16 +65,13 @@ class Plan:
         self._index = {(candidate.method, candidate.image): candidate for candidate in self.candidates}
 
     def comparisons(self, batch_size: int) -> list[Comparison]:
-        """Candidates grouped by their acquired reference, at most `batch_size` in a group so that work can be spread.
+        """Candidates grouped by their reference, at most `batch_size` in a group so that work can be spread.
 
-        The reference is the subject's first visit; for a rescan it is the scan of the same visit.
+        The reference is the subject's first visit or the clean truth; for a rescan it is the scan of the same visit.
         """
         groups: dict[Path, list[Candidate]] = defaultdict(list)
         for candidate in self.candidates:
-            image = candidate.image
-            own = self.acquired[image.subject, image.session, image.contrast]
-            reference = own if candidate.method == RESCAN else self.references[image.subject, image.contrast]
-            groups[reference.path].append(candidate)
+            groups[self._reference(candidate)].append(candidate)
         return [
             Comparison(
                 reference, self.truth(group[0].image.subject, "desc-brain_mask"), tuple(group[i : i + batch_size])
@@ -76,6 +79,17 @@ class Plan:
             for reference, group in groups.items()
             for i in range(0, len(group), batch_size)
         ]
+
+    def _reference(self, candidate: Candidate) -> Path:
+        image = candidate.image
+        if candidate.method == RESCAN:
+            return self.acquired[image.subject, image.session, image.contrast].path
+        if image.is_reference or not self.clean:
+            return self.references[image.subject, image.contrast].path
+        path = clean_truth_path(self.cohort_dir, image.subject, image.session, image.contrast)
+        if not path.is_file():
+            raise InputError(f"`truth` may be clean for a cohort that was simulated with it, but {path} does not exist")
+        return path
 
     def example(self) -> dict[str, dict[str, Path]]:
         """By contrast: the files of every version of the first visit that is not a reference, the reference last."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from .figures import draw_boxes, draw_pair_bars, draw_probe_bars, draw_region_bars
+from .harm_table import HarmRow, harm_markdown, harm_table
 from .image_table import ImageRow, image_markdown, image_table
 from .measurements import read_measurements, read_pair_measurements, write_rows
 from .pair_table import PairRow, pair_markdown, pair_table
@@ -27,12 +29,15 @@ class EvaluationReport:
     ddof: int = 1
     dpi: int = 150
 
-    def write(self, folder: Path, tables: Sequence[str]) -> None:
-        """Read `folder`/measurements and write `folder`/tables and `folder`/figures."""
+    def write(self, folder: Path, tables: Sequence[str], truth: str) -> None:
+        """Read `folder`/measurements and write `folder`/tables and `folder`/figures.
+
+        `truth` says in words what images were compared with.
+        """
         for name in ("tables", "figures"):
             (folder / name).mkdir(exist_ok=True)
         writers = {
-            "images": self._write_images,
+            "images": partial(self._write_images, truth=truth),
             "regions": self._write_regions,
             "site_probe": self._write_site_probe,
             "pairs": self._write_pairs,
@@ -40,11 +45,15 @@ class EvaluationReport:
         for table in tables:
             writers[table](folder)
 
-    def _write_images(self, folder: Path) -> None:
+    def _write_images(self, folder: Path, truth: str) -> None:
         measurements = read_measurements(folder / "measurements" / "images.csv")
         rows = image_table(measurements)
         write_rows(folder / "tables" / "images.csv", ImageRow, rows)
-        _write_text(folder / "tables" / "images.md", image_markdown(rows, self.image_columns, self.significance))
+        _write_text(folder / "tables" / "images.md", image_markdown(rows, self.image_columns, self.significance, truth))
+        harmed = harm_table(measurements)
+        if harmed:
+            write_rows(folder / "tables" / "harm.csv", HarmRow, harmed)
+            _write_text(folder / "tables" / "harm.md", harm_markdown(harmed))
         for measure in self.image_figures:
             label = self.image_columns.get(measure, measure)
             draw_boxes(measurements, measure, label, folder / "figures" / f"images_{measure}.png", self.dpi)

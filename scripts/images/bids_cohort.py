@@ -48,6 +48,12 @@ def truth_path(cohort: Path, subject: str, what: str) -> Path:
     return Path(cohort) / "derivatives" / "truth" / subject / "anat" / f"{subject}_{what}.nii.gz"
 
 
+def clean_truth_path(cohort: Path, subject: str, session: str, contrast: str) -> Path:
+    """What harmonization to the subject's first scanner should make of a later visit, without noise and gain field."""
+    name = f"{subject}_{session}_desc-clean_{BIDS_SUFFIX[contrast]}.nii.gz"
+    return Path(cohort) / "derivatives" / "truth" / subject / session / "anat" / name
+
+
 def read_cohort(folder: Path | str, contrasts: Iterable[str] = CONTRASTS) -> list[CohortImage]:
     """List the images of `contrasts` in subject, session, run and contrast order; refuse a folder that has none."""
     folder, wanted = Path(folder), set(contrasts)

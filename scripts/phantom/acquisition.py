@@ -26,25 +26,51 @@ def acquire(subject: Subject, scanner: Scanner, contrast: str, visit_seed: int) 
     protocol = scanner.protocols[contrast]
     stream = _CONTRAST_STREAM[contrast]
     fixed, visit = seeded(scanner.seed, stream), seeded(visit_seed, stream)
-    signal = _signal(subject, protocol, scanner.field_strength, fixed, visit)
-    reference = signal[torch.from_numpy(subject.tissues == 3)].mean()
-    coordinates = _position(protocol, seeded(scanner.seed), visit)
-    depth = subject.surface_mm[None]
-    signal, depth = sample(torch.cat([signal[None], depth]), coordinates)
-    if protocol.acquisition == "2D":
-        signal = slice_profile(signal, protocol.slice_axis, protocol.slice_mm)
-    image = acquire_matrix(
-        signal,
-        _matrix(protocol),
-        protocol.apodization,
-        protocol.sharpening,
-        protocol.noise * float(reference),
-        visit,
-    )
+    signal, depth, reference = _lying(subject, scanner, scanner, contrast, fixed, visit)
+    image = _resolve(signal, protocol, protocol.noise * reference, visit)
     image = image * _receive_field(protocol, fixed, visit) * protocol.gain / reference
     if not subject.parameters.head:
         image = image * _stripped(depth, visit)
     return image.clamp(min=0).numpy()
+
+
+def acquire_clean(subject: Subject, scanner: Scanner, wanted: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
+    """What a visit to `scanner` should look like once harmonized to the scanner `wanted`, (X, Y, Z) float32.
+
+    It has the protocol, transmit field and resolution of `wanted`, the subject's position and the distortion of the
+    visit, and neither noise nor receive field.
+    """
+    protocol = wanted.protocols[contrast]
+    stream = _CONTRAST_STREAM[contrast]
+    fixed, visit = seeded(wanted.seed, stream), seeded(visit_seed, stream)
+    signal, depth, reference = _lying(subject, scanner, wanted, contrast, fixed, visit)
+    image = _resolve(signal, protocol, 0.0, visit) * protocol.gain / reference
+    if not subject.parameters.head:
+        image = image * (depth + pattern_model()["stripping_rim_mm"] > 0)
+    return image.clamp(min=0).numpy()
+
+
+def _lying(
+    subject: Subject,
+    scanner: Scanner,
+    shown_by: Scanner,
+    contrast: str,
+    fixed: torch.Generator,
+    visit: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Signal by the protocol of `shown_by`, depth in the brain, both of the subject as it lay in `scanner`; and the
+    signal's mean in white matter."""
+    signal = _signal(subject, shown_by.protocols[contrast], shown_by.field_strength, fixed, visit)
+    reference = signal[torch.from_numpy(subject.tissues == 3)].mean()
+    coordinates = _position(scanner.protocols[contrast], seeded(scanner.seed), visit)
+    signal, depth = sample(torch.cat([signal[None], subject.surface_mm[None]]), coordinates)
+    return signal, depth, float(reference)
+
+
+def _resolve(signal: torch.Tensor, protocol: Protocol, noise: float, visit: torch.Generator) -> torch.Tensor:
+    if protocol.acquisition == "2D":
+        signal = slice_profile(signal, protocol.slice_axis, protocol.slice_mm)
+    return acquire_matrix(signal, _matrix(protocol), protocol.apodization, protocol.sharpening, noise, visit)
 
 
 def _signal(

@@ -9,7 +9,7 @@ from .scanner import Scanner
 
 
 class PhantomParts(Protocol):
-    """The three functions of which a phantom consists; it must be hashable by value, as a frozen dataclass is."""
+    """The four functions of which a phantom consists; it must be hashable by value, as a frozen dataclass is."""
 
     def __hash__(self) -> int: ...
 
@@ -21,6 +21,11 @@ class PhantomParts(Protocol):
 
     def acquire(self, subject: Any, scanner: Scanner, contrast: str, visit_seed: int) -> np.ndarray:
         """Scan the subject: (X, Y, Z) float32, non-negative."""
+
+    def acquire_clean(
+        self, subject: Any, scanner: Scanner, wanted: Scanner, contrast: str, visit_seed: int
+    ) -> np.ndarray:
+        """The visit to `scanner` as `wanted` would show it, without noise: likewise."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +49,11 @@ class Phantom:
         from .acquisition import acquire
 
         return acquire(subject, scanner, contrast, visit_seed)
+
+    def acquire_clean(
+        self, subject: Any, scanner: Scanner, wanted: Scanner, contrast: str, visit_seed: int
+    ) -> np.ndarray:
+        """See `acquisition.py`."""
+        from .acquisition import acquire_clean
+
+        return acquire_clean(subject, scanner, wanted, contrast, visit_seed)

@@ -18,7 +18,7 @@ from ..base.errors import InputError
 from ..base.output_folder import generated_by, whole_folder
 from ..base.text_files import write_json
 from ..base.worker_pool import WorkerPool
-from ..images.bids_cohort import truth_path
+from ..images.bids_cohort import clean_truth_path, truth_path
 from ..images.grid import GRID_AFFINE
 from ..images.volumes import write_volume
 from ..preprocessing.bias_correction import BiasCorrection
@@ -33,12 +33,16 @@ GENERATOR = "simulated cohort"
 
 @dataclass(frozen=True)
 class VisitTask:
-    """One visit to be simulated, and the subject's truth with the first."""
+    """One visit to be simulated, and the subject's truth with the first.
+
+    `wanted` is the scanner of the subject's first visit.
+    """
 
     folder: Path
     subject: SubjectPlan
     visit: VisitPlan
     scanner: Scanner
+    wanted: Scanner
 
     @property
     def with_truth(self) -> bool:
@@ -50,7 +54,8 @@ class VisitTask:
 class Simulator:
     """Draws the cohort `cohort` of `designs` and writes it to `output_dir`; see `configs/simulate.json`.
 
-    With a `bias_correction` images are as a study would have them that corrects first of all, the reference's too.
+    With a `bias_correction` images are as a study would have them that corrects first of all, the reference's too. With
+    `clean_truth` there is, of each later visit, also what harmonization to the first scanner should make of it.
     """
 
     cohort: str
@@ -64,6 +69,7 @@ class Simulator:
     workers: int = 1
     threads_per_worker: int = 1
     write_warp: bool = False
+    clean_truth: bool = False
     intensity_percentile: float = 99.9
     intensity_level: float = 3000.0
     bias_correction: BiasCorrection | None = None
@@ -75,7 +81,13 @@ class Simulator:
         with whole_folder(output, "dataset_description.json", GENERATOR) as folder, WorkerPool(self.workers) as pool:
             write_dataset_files(folder, cohort, self.designs[cohort.name], generated_by(GENERATOR))
             tasks = [
-                VisitTask(folder, subject, visit, cohort.scanners[visit.scanner])
+                VisitTask(
+                    folder,
+                    subject,
+                    visit,
+                    cohort.scanners[visit.scanner],
+                    cohort.scanners[subject.visits[0].scanner],
+                )
                 for subject in cohort.subjects
                 for visit in subject.visits
             ]
@@ -103,6 +115,9 @@ class Simulator:
                 for contrast in visit.contrasts:
                     image = self.phantom.acquire(subject, task.scanner, contrast, visit.run_seed(run))
                     self._write_image(task, run, contrast, image)
+            if self.clean_truth and not task.with_truth:
+                for contrast in visit.contrasts:
+                    self._write_clean(task, contrast, subject)
 
     def _write_image(self, task: VisitTask, run: int, contrast: str, image: np.ndarray) -> None:
         path = image_path(task.folder, task.subject.name, task.visit.session, run, contrast)
@@ -111,6 +126,11 @@ class Simulator:
         write_volume(path, self._to_scanner_units(image, task.scanner.protocols[contrast].gain))
         name = path.name.removesuffix(".nii.gz")
         write_json(path.with_name(f"{name}.json"), self._sidecar(task, contrast))
+
+    def _write_clean(self, task: VisitTask, contrast: str, subject: Any) -> None:
+        image = self.phantom.acquire_clean(subject, task.scanner, task.wanted, contrast, task.visit.run_seed(1))
+        path = clean_truth_path(task.folder, task.subject.name, task.visit.session, contrast)
+        write_volume(path, self._to_scanner_units(image, task.wanted.protocols[contrast].gain))
 
     def _sidecar(self, task: VisitTask, contrast: str) -> dict[str, Any]:
         corrected = {} if self.bias_correction is None else {"BiasCorrection": "N4"}

@@ -11,13 +11,13 @@ from monai.bundle import ConfigParser
 
 from scripts.base.errors import InputError
 from scripts.evaluation.measurements import Measurement, read_measurements
-from scripts.images.bids_cohort import read_cohort
-from scripts.images.volumes import read_volume
+from scripts.images.bids_cohort import clean_truth_path, read_cohort
+from scripts.images.volumes import read_volume, write_volume
 from scripts.metrics.image import psnr
 from scripts.metrics.scaling import divide_by_percentile
 from scripts.metrics.ssim import global_ssim, windowed_ssim
 
-from .ball_cohort import BRAIN, DISTANCE, make_evaluation, write_cohort, write_copy_of_references
+from .ball_cohort import AFFINE, BRAIN, DISTANCE, draw_image, make_evaluation, write_cohort, write_copy_of_references
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def test_writes_every_table_and_figure_and_nothing_beside(result: Path) -> None:
     assert files == {
         "evaluation.json",
         *(f"measurements/{name}.csv" for name in ("images", "regions", "site_probe")),
-        *(f"tables/{name}.{kind}" for name in ("images", "regions", "site_probe") for kind in ("csv", "md")),
+        *(f"tables/{name}.{kind}" for name in ("images", "harm", "regions", "site_probe") for kind in ("csv", "md")),
         *(f"figures/{name}.png" for name in ("examples", "images_psnr", "images_ssim", "regions_cv", "site_probe")),
     }
     assert [path.name for path in result.parent.iterdir()] == ["evaluation"]
@@ -168,3 +168,18 @@ def test_the_config_runs_in_several_processes(cohort: Path, copies: Path, result
         )
         assert found == expected
     assert "| combat |" in (tmp_path / "out" / "tables" / "regions.md").read_text(encoding="utf-8")
+
+
+def test_later_visits_are_compared_with_their_clean_truth_where_asked_for(copies: Path, tmp_path: Path) -> None:
+    cohort = tmp_path / "cohort"
+    for image in write_cohort(cohort, runs=1):
+        if not image.is_reference:
+            truth = draw_image(7, 6.0 if image.session == "ses-02" else 7.0, noise=0.0)
+            write_volume(clean_truth_path(cohort, image.subject, image.session, image.contrast), truth, AFFINE)
+    make_evaluation(cohort, {"copies": copies}, tmp_path / "out", truth="clean", tables=["images"]).run()
+    measurements = read_measurements(tmp_path / "out" / "measurements" / "images.csv")
+    image = next(i for i in read_cohort(cohort) if (i.subject, i.session) == ("sub-01", "ses-03"))
+    scaled = [divide_by_percentile(each, BRAIN) for each in (read_volume(image.path)[0], draw_image(7, 7.0, noise=0.0))]
+    (found,) = pick(measurements, method="unharmonized", subject="sub-01", session="ses-03", measure="psnr")
+    assert found.value == pytest.approx(psnr(*scaled, BRAIN))
+    assert "what the first visit's scanner would show" in (tmp_path / "out" / "tables" / "images.md").read_text()

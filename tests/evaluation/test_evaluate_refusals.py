@@ -32,6 +32,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"tables": []}, "`tables` must hold some of .* got none"),
         ({"contrasts": ["t1"]}, "`contrasts` must hold some of t1w, t2w, pd, flair, got t1"),
         ({"region_contrast": "flair"}, "`region_contrast` must hold some of t1w, got flair"),
+        ({"truth": "noisy"}, "`truth` must hold some of scan, clean, got noisy"),
+        ({"truth": "clean"}, "`truth` may be clean for a cohort that was simulated with it, but .*desc-clean_T1w.*"),
         ({"methods": {"rescan": "x"}}, "`methods` must not be named like the rows .* got rescan"),
         ({"methods": {"nyul": "nowhere"}}, "`methods#nyul` must be a folder of outputs, but nowhere is not a folder"),
         ({"cohort_dir": "nowhere"}, "cohort_dir must be a BIDS folder"),

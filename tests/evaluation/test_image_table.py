@@ -52,9 +52,10 @@ def test_pairs_follow_the_visit_and_not_the_order() -> None:
 
 def test_markdown_has_a_table_per_contrast_and_marks_what_is_significant() -> None:
     rows = image_table([*MEASUREMENTS, *measure("unharmonized", "flair", [18.0])])
-    text = image_markdown(rows, {"psnr": "PSNR (dB)", "ssim": "SSIM"}, significance=0.2)
+    text = image_markdown(rows, {"psnr": "PSNR (dB)", "ssim": "SSIM"}, significance=0.2, truth="the first visit")
     assert "### t1w" in text
     assert "### flair\n\n| method | n | PSNR (dB) | SSIM |\n| --- | ---: | ---: | ---: |\n" in text
     assert "| unharmonized | 1 | 18.000 | – |" in text
     assert "| better | 5 | 25.000 ± 3.162\\* | – |" in text
     assert "| equal | 5 | 22.000 ± 1.581 | – |" in text
+    assert "each compared with the first visit (rescan" in text

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from scripts.phantom.acquisition import acquire
+from scripts.phantom.acquisition import acquire, acquire_clean
 from scripts.phantom.subject import Subject
 from scripts.phantom.truth import FLUID, GREY, WHITE
 
@@ -97,3 +97,17 @@ def test_field_of_the_coil_stays_with_the_scanner(patient: Subject, quiet: np.nd
     assert 0.03 < np.std(first) < 0.15
     assert np.std(second - first) > 0.003
     assert np.corrcoef(first, second)[0, 1] > 0.5
+
+
+def test_clean_truth_is_the_wanted_scan_without_noise_where_the_person_lay(patient: Subject):
+    other = {"sequence": "se", "repetition_time": 0.5, "echo_time": 0.012, "inversion_time": None}
+    lain = {"misalignment_mm": 2.0, "misalignment_deg": 2.0, "distortion_mm": 1.0}
+    visited = make_scanner("t1w", 6, **other, **lain, bias_strength=0.1)
+    wanted = make_scanner("t1w", 7, bias_strength=0.1)
+    clean = acquire_clean(patient, visited, wanted, "t1w", 3)
+    # What the visited scanner would show by the wanted protocol without noise and receive field.
+    expected = acquire(patient, make_scanner("t1w", 6, **lain, noise=0.0), "t1w", 3)
+    deep = patient.surface_mm.numpy() > 6
+    assert np.abs(clean - expected)[deep].max() < 1e-4
+    straight = acquire(patient, make_scanner("t1w", 7, noise=0.0), "t1w", 3)
+    assert np.abs(clean - straight)[deep].mean() > 0.01

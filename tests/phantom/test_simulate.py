@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scripts.base.errors import InputError
-from scripts.images.bids_cohort import read_cohort, truth_path
+from scripts.images.bids_cohort import clean_truth_path, read_cohort, truth_path
 from scripts.images.grid import GRID_AFFINE
 from scripts.phantom.scanner import Scanner
 from scripts.phantom.simulate import Simulator
@@ -53,6 +53,13 @@ class TinyPhantom:
             raise FloatingPointError(contrast)
         rng = np.random.default_rng(visit_seed)
         return (subject.brain * rng.uniform(0.9, 1.1, subject.brain.shape)).astype(np.float32)
+
+    def acquire_clean(
+        self, subject: SimpleNamespace, scanner: Scanner, wanted: Scanner, contrast: str, visit_seed: int
+    ) -> np.ndarray:
+        # Unlike `acquire`, brighter on one side.
+        assert scanner.name != wanted.name == "demo-A"
+        return (subject.brain * np.linspace(1, 2, 8)).astype(np.float32)
 
 
 def simulator(output_dir: Path, **options: Any) -> Simulator:
@@ -128,6 +135,16 @@ def test_rescans_differ_and_warp_is_written_on_request_only(tmp_path):
     scan, rescan = (np.asarray(nibabel.load(image.path).dataobj) for image in read_cohort(folder))
     assert not np.array_equal(scan, rescan)
     assert not list(folder.rglob("*xfm*"))
+
+
+def test_clean_truth_of_later_visits_is_written_on_request(demo, tmp_path):
+    folder = simulator(tmp_path / "clean", clean_truth=True, subjects=1).run()
+    images = [image for image in read_cohort(folder) if image.run == 1]
+    truths = {clean_truth_path(folder, i.subject, i.session, i.contrast): i.is_reference for i in images}
+    assert all(path.is_file() != first for path, first in truths.items())
+    truth = np.asarray(nibabel.load(next(path for path, first in truths.items() if not first)).dataobj)
+    assert truth.dtype == np.int16 and truth[4, 4, 5] > 1.1 * truth[4, 4, 3] > 0
+    assert not list(demo.rglob("*desc-clean*"))
 
 
 class HalveLeft(BiasCorrection):
