@@ -20,6 +20,10 @@ PARTICIPANT_COLUMNS = {
     "age": {"Description": "Age", "Units": "year"},
     "population": {"Description": "HC healthy control, MS multiple sclerosis, TB mild traumatic brain injury"},
     "lesion_load": {"Description": "Number of MS lesions on a scale from 0, none, to 1, very many"},
+    "brain_years": {
+        "Description": "Years by which the brain is older than the person, 0 but for patients",
+        "Units": "year",
+    },
     "head": {"Description": "1 where the images show the whole head, 0 where they are skull-stripped"},
 }
 SESSION_COLUMNS = {
@@ -88,7 +92,7 @@ def write_dataset_files(
     write_json(folder / "scanners.json", scanners)
     (folder / "README").write_text(README)
     (folder / ".bidsignore").write_text("scanners.json\n")
-    participants = [(s.name, s.age, s.population, s.lesion_load, int(s.head)) for s in cohort.subjects]
+    participants = [(s.name, s.age, s.population, s.lesion_load, s.brain_years, int(s.head)) for s in cohort.subjects]
     _write_table(folder / "participants", "participant_id", PARTICIPANT_COLUMNS, participants)
     for subject in cohort.subjects:
         rows = _session_rows(subject, cohort.scanners)

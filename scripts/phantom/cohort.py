@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arguments import refuse_unknown
 from ..base.contrasts import CONTRASTS
 from ..base.errors import InputError
 from ..base.seeds import derive_seed
@@ -45,6 +46,8 @@ class CohortDesign:
     """Share of subjects who come with the whole head."""
     protocol: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What a study prescribes to all of its scanners, by contrast: `sequence`, `acquisition`, laws of parameters."""
+    patients: Mapping[str, Any] = field(default_factory=dict)
+    """A group whose brains are `brain_years` older than they are, and its `share` by the scanner of the first visit."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class VisitPlan:
 
 @dataclass(frozen=True)
 class SubjectPlan:
-    """One subject and all of their visits, the first being the reference."""
+    """One subject and all of their visits, the first being the reference; brains of patients are older than `age`."""
 
     name: str
     seed: int
@@ -73,6 +76,7 @@ class SubjectPlan:
     lesion_load: float
     head: bool
     visits: tuple[VisitPlan, ...]
+    brain_years: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ def draw_cohort(
         raise InputError(f"cohort {name}: `subjects` must be a whole number of at least 1, got {count}")
     prescribed = prescribe(ranges, design.protocol)
     scanners = draw_scanners(design.scanners, design.contrasts, prescribed, scanner_seed)
+    refuse_unknown(design.patients.get("share", {}), tuple(scanners), f"scanner of `patients` of cohort {name}")
     if design.first_scanner not in (None, *scanners):
         raise InputError(f"cohort {name}: `first_scanner` must be one of its scanners, got {design.first_scanner}")
     if not 1 <= design.visits[0] <= design.visits[1] <= len(scanners):
@@ -175,6 +180,9 @@ def _read_design(name: str, designs: Mapping[str, Mapping[str, Any]]) -> CohortD
     for contrast in design.contrasts:
         if contrast not in CONTRASTS:
             raise InputError(f"cohort {name}: `contrasts` must be among {', '.join(CONTRASTS)}, got {contrast}")
+    if design.patients and set(design.patients) != {"brain_years", "share"}:
+        found = ", ".join(design.patients)
+        raise InputError(f"cohort {name}: `patients` must have `brain_years` and `share`, got {found}")
     return design
 
 
@@ -234,4 +242,7 @@ def _plan_subject(name: str, seed: int, design: CohortDesign, route: Sequence[Sc
         VisitPlan(f"ses-{i + 1:02d}", s.name, tuple(s.protocols), design.runs, derive_seed(seed, s.name))
         for i, s in enumerate(route)
     )
-    return SubjectPlan(name, seed, age, population, lesion_load if population == "MS" else 0.0, head, visits)
+    lesion_load = lesion_load if population == "MS" else 0.0
+    patient = bool(rng.random() < design.patients.get("share", {}).get(route[0].name, 0.0))
+    brain_years = float(design.patients["brain_years"]) if patient else 0.0
+    return SubjectPlan(name, seed, age, population, lesion_load, head, visits, brain_years)

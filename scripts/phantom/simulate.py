@@ -107,7 +107,7 @@ class Simulator:
         """Write the images of one visit, and the truth where the task says so."""
         plan, visit = task.subject, task.visit
         with _torch_threads(self.threads_per_worker):
-            parameters = self.phantom.draw_subject(plan.seed, plan.age, plan.lesion_load, plan.head)
+            parameters = self.phantom.draw_subject(plan.seed, plan.age + plan.brain_years, plan.lesion_load, plan.head)
             subject = _render(self.phantom, parameters)
             if task.with_truth:
                 self._write_truth(task, parameters, subject)

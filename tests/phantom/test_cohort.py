@@ -148,6 +148,11 @@ def test_wrong_number_of_subjects_is_refused(subjects):
         ({"total_visits": 10}, "cohort demo: `total_visits` must be from 4 to 4 for 2 subjects .*, got 10"),
         ({"contrasts": ["t1w", "dwi"]}, "cohort demo: `contrasts` must be among t1w, t2w, pd, flair, got dwi"),
         ({"population": "site"}, '`population` must be weights, or "site" for a site .*, got site for demo-1'),
+        ({"patients": {"share": {}}}, "cohort demo: `patients` must have `brain_years` and `share`, got share"),
+        (
+            {"patients": {"brain_years": 1, "share": {"demo-Z": 0.5}}},
+            "unknown scanner of `patients` of cohort demo `demo-Z`",
+        ),
         ({"heads": 1}, "cohort demo: keys of a design must be among subjects, age, .*, got heads"),
     ],
 )
@@ -159,6 +164,16 @@ def test_wrong_design_is_refused(keys, words):
 def test_unknown_cohort_is_refused():
     with pytest.raises(
         InputError,
-        match="`cohort` must be one of demo, fthp, masivar, .*, treat, unpaired, unpaired_travel, got trian",
+        match="`cohort` must be one of demo, fthp, masivar, .*, study, .*, treat, unpaired, unpaired_travel, got trian",
     ):
         draw("trian")
+
+
+def test_patients_are_unevenly_spread_and_older_in_brain():
+    cohort = draw("study", subjects=400)
+    by_scanner = {
+        name: [s.brain_years for s in cohort.subjects if s.visits[0].scanner == name] for name in cohort.scanners
+    }
+    assert {years for found in by_scanner.values() for years in found} == {0.0, 12.0}
+    shares = [sum(years > 0 for years in found) / len(found) for found in by_scanner.values()]
+    assert shares == pytest.approx([0.8, 0.65, 0.5, 0.35, 0.2], abs=0.15)

@@ -111,7 +111,7 @@ def test_sidecar_has_the_protocol_under_bids_names(demo):
 
 def test_tables_and_truth(demo):
     participants = (demo / "participants.tsv").read_text().splitlines()
-    assert participants[0] == "participant_id\tage\tpopulation\tlesion_load\thead"
+    assert participants[0] == "participant_id\tage\tpopulation\tlesion_load\tbrain_years\thead"
     assert [row.split("\t")[0] for row in participants[1:]] == ["sub-01", "sub-02"]
     sessions = (demo / "sub-02" / "sub-02_sessions.tsv").read_text().splitlines()
     assert sessions[0] == "session_id\tsite\tscanner\tmanufacturer\tfield_strength"
@@ -145,6 +145,15 @@ def test_clean_truth_of_later_visits_is_written_on_request(demo, tmp_path):
     truth = np.asarray(nibabel.load(next(path for path, first in truths.items() if not first)).dataobj)
     assert truth.dtype == np.int16 and truth[4, 4, 5] > 1.1 * truth[4, 4, 3] > 0
     assert not list(demo.rglob("*desc-clean*"))
+
+
+def test_brains_of_patients_are_older_than_they_are(tmp_path):
+    patients = {"brain_years": 10, "share": {"demo-A": 1.0}}
+    designs = {"demo": {**DESIGNS["demo"], "patients": patients}}
+    folder = simulator(tmp_path / "patients", designs=designs, subjects=1).run()
+    truth = json.loads((folder / "derivatives/truth/sub-01/anat/sub-01_parameters.json").read_text())
+    _, row = (line.split("\t") for line in (folder / "participants.tsv").read_text().splitlines())
+    assert row[4] == "10.0" and truth["age"] == pytest.approx(float(row[1]) + 10)
 
 
 class HalveLeft(BiasCorrection):
