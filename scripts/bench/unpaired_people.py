@@ -1,4 +1,4 @@
-"""Prints what a study could tell from harmonized images of people who were each scanned once: scanner and age.
+"""Prints what a study could tell from harmonized images of people who were each scanned once: scanner, age, illness.
 
     python -m scripts.bench.unpaired_people --cohort output/unpaired/cohort --people 01 02 ... \\
         --methods unharmonized nyul=output/unpaired/nyul ...
@@ -8,6 +8,10 @@ A method is its name and the folder of what it made; without a folder it is the 
 
     scanner     balanced accuracy of a logistic regression that has not seen the person, in percent ↓
     age         of a ridge regression trained on the people of all other scanners, mean absolute error in years ↓
+
+Where the cohort's design has patients, whose brains are older than they are, two more columns give the effect of being
+a patient on the share of a region in the brain, in percentage points with its 95 % interval, by a linear model of group
+and age that knows nothing of scanners; and the first row is that of the true regions.
 
 The scanner is told from 44 numbers of brightness, sharpness and texture. Age is told from the shares of nine regions in
 the brain (volumes), and from these and the numbers of brightness and sharpness. Images are divided by their 95th
@@ -20,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import t as student
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import mean_absolute_error
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
@@ -31,7 +36,7 @@ from ..base.markdown_table import markdown_table
 from ..base.regions import REGIONS
 from ..base.worker_pool import WorkerPool
 from ..images.bids import read_participants
-from ..images.bids_cohort import CohortImage, output_path, read_cohort
+from ..images.bids_cohort import CohortImage, output_path, read_cohort, truth_path
 from ..images.nifti import read_nifti
 from ..metrics.scaling import divide_by_percentile
 from ..metrics.segmentation import TissueSegmenter
@@ -39,6 +44,8 @@ from ..metrics.site_probe import image_features, site_accuracy
 from ..metrics.volumes import region_volumes
 
 HEADER = ["method", "people", "scanner (%) ↓", "age by volumes (years) ↓", "age by volumes and looks (years) ↓"]
+# The regions that the older brain changes most.
+PATIENTS = {"cerebrum_gm": "patients: gray matter", "ventricles": "patients: ventricles"}
 # Numbers of brightness and of sharpness, which come first; those of texture follow.
 _BRIGHTNESS, _SHARPNESS = 19, 9
 
@@ -72,6 +79,26 @@ def row(
     return [method, str(len(found)), f"{100 * told:.1f}", *(f"{error:.2f}" for error in errors)]
 
 
+def effects(shares: np.ndarray, ages: Sequence[float], patients: Sequence[bool]) -> list[str]:
+    """Of being a patient on the shares (N, R) of `PATIENTS` regions, with intervals of 95 %."""
+    design = np.column_stack([np.ones(len(ages)), ages, patients])
+    spread = np.linalg.inv(design.T @ design)[2, 2]
+    free = len(ages) - design.shape[1]
+    cells = []
+    for region in PATIENTS:
+        share = 100 * shares[:, REGIONS.index(region)]
+        weights, *_ = np.linalg.lstsq(design, share, rcond=None)
+        error = np.sqrt(np.square(share - design @ weights).sum() / free * spread) * student.ppf(0.975, free)
+        cells.append(f"{weights[2]:.2f} ({weights[2] - error:.2f} to {weights[2] + error:.2f})")
+    return cells
+
+
+def true_shares(path: Path) -> np.ndarray:
+    """Shares (R,) of the regions of a label map."""
+    volumes = np.asarray(region_volumes(np.asarray(read_nifti(path).voxels, dtype=np.uint8), len(REGIONS), 1.0))
+    return volumes / max(volumes.sum(), 1.0)
+
+
 def guess_ages(features: np.ndarray, ages: Sequence[float], scanners: Sequence[str]) -> np.ndarray:
     """Of each scanner's people by what the people of the other scanners teach."""
     model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 11)))
@@ -103,13 +130,22 @@ def main(words: Sequence[str] | None = None) -> str:
         raise InputError(f"the cohort {given.cohort} must have one T1w image of each of --people, got {len(images)}")
     ages = read_ages(Path(given.cohort), images)
     scanners, names = [image.scanner for image in images], [image.subject for image in images]
-    rows = []
+    years = read_participants(Path(given.cohort), "brain_years")
+    patients = [float(years.get(name, 0)) > 0 for name in names]
+    rows, header = [], [*HEADER, *(PATIENTS.values() if any(patients) else ())]
+    if any(patients):
+        truth = np.stack([true_shares(truth_path(Path(given.cohort), name, "desc-regions_dseg")) for name in names])
+        error = mean_absolute_error(ages, guess_ages(truth, ages, scanners))
+        rows.append(["truth", str(len(names)), "–", f"{error:.2f}", "–", *effects(truth, ages, patients)])
     with WorkerPool(given.workers) as pool:
         for method in given.methods:
             name, _, folder = method.partition("=")
             paths = [output_path(Path(folder), image) if folder else image.path for image in images]
-            rows.append(row(name, pool.map(describe, paths, f"describe images of {name}"), scanners, names, ages))
-    return markdown_table(HEADER, rows, 1)
+            found = pool.map(describe, paths, f"describe images of {name}")
+            shares = np.stack([each.shares for each in found])
+            ill = effects(shares, ages, patients) if any(patients) else []
+            rows.append([*row(name, found, scanners, names, ages), *ill])
+    return markdown_table(header, rows, 1)
 
 
 if __name__ == "__main__":

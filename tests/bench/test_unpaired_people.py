@@ -5,8 +5,9 @@ import pytest
 
 from scripts.base.errors import InputError
 from scripts.base.regions import REGIONS
-from scripts.bench.unpaired_people import Described, guess_ages, main, read_ages, row
-from scripts.images.bids_cohort import read_cohort
+from scripts.bench.unpaired_people import Described, effects, guess_ages, main, read_ages, row
+from scripts.images.bids_cohort import read_cohort, truth_path
+from scripts.images.volumes import write_volume
 
 from ..methods.mispel.paired_scans import write_pairs
 
@@ -46,6 +47,19 @@ def test_nobody_is_guessed_by_people_of_the_same_scanner():
     assert np.corrcoef(guessed, AGES)[0, 1] < 0.5
 
 
+def test_effect_of_being_a_patient_is_told_apart_from_age():
+    patients = [age > 50 or person % 3 == 0 for person, age in enumerate(AGES)]
+    shares = np.full((PEOPLE, len(REGIONS)), 0.1)
+    shares[:, REGIONS.index("cerebrum_gm")] -= 0.02 * np.array(patients) + 0.001 * AGES
+    shares[:, REGIONS.index("ventricles")] += RANDOM.normal(0, 0.01, PEOPLE)
+    gray, ventricles = effects(shares, AGES, patients)
+    assert gray == "-2.00 (-2.00 to -2.00)"
+    found, low, high = (float(word.strip("()")) for word in ventricles.replace(" to", "").split())
+    assert low < 0 < high and found - low == pytest.approx(high - found, abs=0.02)
+    # The standard error of a difference of two means of 20 people, at least.
+    assert 1.8 * 2 * np.sqrt(1 / 20 + 1 / 20) < high - low < 8
+
+
 def test_people_without_an_age_or_with_several_images_are_refused(tmp_path: Path):
     cohort = write_pairs(tmp_path / "cohort", people=2)
     with pytest.raises(InputError, match="must have one T1w image of each of --people, got"):
@@ -74,5 +88,16 @@ def test_a_row_of_each_method_is_printed(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("scripts.bench.unpaired_people.describe", describe)
     words = ["--cohort", str(cohort), "--people", "01", "02", "03", "04", "--workers", "1"]
     table = main([*words, "--methods", "unharmonized", f"mine={tmp_path / 'mine'}"])
+    assert "patients" not in table
     assert [line.split(" | ")[:2] for line in table.splitlines()[2:]] == [["| unharmonized", "4"], ["| mine", "4"]]
     assert sum(tmp_path / "mine" in path.parents for path in described) == len(described) / 2 == 4
+    people = (cohort / "participants.tsv").read_text().splitlines()
+    years = ["brain_years", "12", "0", "12", "0"]
+    (cohort / "participants.tsv").write_text("\n".join("\t".join(line) for line in zip(people, years, strict=True)))
+    labels = np.arange(1000, dtype=np.uint8).reshape(10, 10, 10) % 10
+    for number in range(1, 5):
+        write_volume(truth_path(cohort, f"sub-0{number}", "desc-regions_dseg"), labels, np.eye(4))
+    lines = main([*words, "--methods", "unharmonized"]).splitlines()
+    assert lines[0].endswith("patients: gray matter | patients: ventricles |")
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| truth", "| unharmonized"]
+    assert lines[2].replace("-0.00", "0.00").endswith("| 0.00 (0.00 to 0.00) | 0.00 (0.00 to 0.00) |")

@@ -9,8 +9,16 @@ are percentiles that the target's scanner would give to the source's person, who
 less than eleven percentiles do. So where the target shows the same person, or one with as much of each tissue, what is
 aimed at are its own percentiles r,
 
-    a r + (1 - a) q,  a falling from 1 to 0 while mean |r - q| / mean(q) rises through `ALIKE`             (12)
+    u = a r + (1 - a) q,  a falling from 1 to 0 while mean |r - q| / mean(q) rises through `ALIKE`         (12)
+
+Scans of two people by one scanner differ too, and following that would bring the other person's looks over. So what
+differs less is only made as bright as the target. With e = p mean(u) / mean(p), what is aimed at is
+
+    b u + (1 - b) e,  b rising from 0 to 1 while mean |u - e| / mean(u) rises through                      (13)
+                      `SAME_SCANNER`, or, as far as a is 1, through `SAME_PERSON`
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -22,6 +30,10 @@ TISSUES = ("csf", "gm", "wm")
 """The first channels of beta."""
 ALIKE = (0.03, 0.06)
 """Two visits of a person differ by less than the first, most pairs of people by more."""
+SAME_SCANNER = (0.03, 0.06)
+"""Pairs of people of one scanner differ by less than the second; by the first or less, half of them do."""
+SAME_PERSON = (0.01, 0.02)
+"""Two scans of one person by one scanner differ by less than the second."""
 # Of a volume's pixels that are looked at, so much must be inside of a tissue for its level to be known.
 _LEAST_SHARE = 2e-4
 # How much faster than its source a curve may rise from one tissue to another.
@@ -94,13 +106,25 @@ def _joins(source: Tensor, target: Tensor, one: int, other: int) -> Tensor:
 
 
 def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Tensor:
-    """Eq. (12): what source volumes are brought to, by levels (N, T) and the target's own percentiles `given` (N, P).
+    """Eqs. (12) and (13): what source volumes are brought to, by levels (N, T) and the target's percentiles (N, P).
 
-    Without levels that is what is given.
+    Without levels that is what is `given`.
     """
     moved = carry_over(percentiles, source, target)
-    apart = (given - moved).abs().mean(1, keepdim=True) / moved.mean(1, keepdim=True).clamp(min=1e-6)
-    low, high = ALIKE
-    alike = ((high - apart) / (high - low)).clamp(0, 1)
+    alike = 1 - _ramp(_apart(given, moved), ALIKE)
+    wanted = alike * given + (1 - alike) * moved
+    kept = percentiles * wanted.mean(1, keepdim=True) / percentiles.mean(1, keepdim=True).clamp(min=1e-6)
+    limits = [alike * same + (1 - alike) * other for same, other in zip(SAME_PERSON, SAME_SCANNER, strict=True)]
+    changed = _ramp(_apart(kept, wanted), limits)
     known = ((source > 0) & (target > 0)).any(1, keepdim=True)
-    return torch.where(known, alike * given + (1 - alike) * moved, given)
+    return torch.where(known, changed * wanted + (1 - changed) * kept, given)
+
+
+def _apart(one: Tensor, other: Tensor) -> Tensor:
+    """How far percentiles (N, P) lie from `other` ones, (N, 1)."""
+    return (one - other).abs().mean(1, keepdim=True) / other.mean(1, keepdim=True).clamp(min=1e-6)
+
+
+def _ramp(value: Tensor, limits: Sequence[float | Tensor]) -> Tensor:
+    low, high = limits
+    return ((value - low) / (high - low)).clamp(0, 1)

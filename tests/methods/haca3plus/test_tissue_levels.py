@@ -1,4 +1,4 @@
-"""Eq. (11): percentiles that the target's scanner would give to the source's person."""
+"""Eqs. (11) to (13): percentiles that the target's scanner would give to the source's person."""
 
 import numpy as np
 import pytest
@@ -66,6 +66,24 @@ def test_the_targets_own_percentiles_are_aimed_at_as_far_as_they_are_near_to_wha
     given = moved + apart * moved.mean() * torch.tensor([[1.0, -1.0, 1.0, -1.0, 1.0]])
     expected = share * given + (1 - share) * moved
     torch.testing.assert_close(aimed_at(PERCENTILES, source, given, target), expected)
+
+
+def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast():
+    levels = torch.tensor([[0.3, 0.6, 1.0]])
+    turn = torch.tensor([[1.0, -1.0, 1.0, -1.0, 0.0]])
+    # Another person's percentiles, far from the source's, so that levels decide; these ask for less and less change.
+    given = 3 * PERCENTILES
+    for factors, changed in (([1.0, 1.4, 1.0], 1.0), ([1.0, 1.01, 1.0], 0.0), ([1.5, 1.5, 1.5], 0.0)):
+        target = levels * torch.tensor([factors])
+        wanted = carry_over(PERCENTILES, levels, target)
+        kept = PERCENTILES * wanted.mean() / PERCENTILES.mean()
+        found = aimed_at(PERCENTILES, levels, given, target)
+        torch.testing.assert_close(found, changed * wanted + (1 - changed) * kept)
+    # The same person's, whose scans differ less on one scanner.
+    for apart, changed in ((0.005, 0.0), (0.015, 0.5), (0.025, 1.0)):
+        same = PERCENTILES + apart * PERCENTILES.mean() * turn * 5 / 4
+        expected = changed * same + (1 - changed) * PERCENTILES
+        torch.testing.assert_close(aimed_at(PERCENTILES, levels, same, levels), expected)
 
 
 def test_without_levels_the_targets_own_percentiles_are_aimed_at():
