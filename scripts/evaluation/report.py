@@ -1,6 +1,6 @@
 """Tables and figures of an evaluation, written from the measurements that lie in the same folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ class EvaluationReport:
         """
         for name in ("tables", "figures"):
             (folder / name).mkdir(exist_ok=True)
-        writers = {
+        writers: Mapping[str, Callable[[Path], None]] = {
             "images": partial(self._write_images, truth=truth),
             "regions": self._write_regions,
             "site_probe": self._write_site_probe,
