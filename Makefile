@@ -12,11 +12,19 @@ COHORT ?= demo
 CORRECT_BIAS ?= true
 TABLES ?= ['images', 'regions']
 METHODS ?= haca3plus mean_std white_stripe nyul spectrum_swap
+# What images are compared with: the first visit's scan, or, with `clean`, the truth without noise.
+TRUTH ?= scan
+# More options of configs/simulate.json, such as SIMULATE="--subjects 5".
+SIMULATE ?=
 OUTPUT := output/$(COHORT)
 SIMULATED := $(OUTPUT)/cohort/dataset_description.json
 HARMONIZATIONS := $(METHODS:%=harmonize_%)
 
-.PHONY: demo evaluation weights weights-haca3 test test-slow bench lint audit monailabel release $(HARMONIZATIONS)
+# The cohorts and methods of `make benchmark`.
+BENCHMARK_COHORTS ?= treat masivar fthp
+BENCHMARK_METHODS ?= haca3plus haca3plus_half_detail haca3 mean_std white_stripe nyul spectrum_swap
+
+.PHONY: demo evaluation benchmark weights weights-haca3 test test-slow bench lint audit monailabel release $(HARMONIZATIONS)
 
 # The main job on the embedded default. Volumes of regions say little of two people and take a minute.
 demo: TABLES = ['images']
@@ -28,7 +36,7 @@ demo: evaluation
 evaluation: $(HARMONIZATIONS)
 	@echo; echo "Judging the results."
 	$(BUNDLE_RUN) configs/evaluate.json --cohort_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/evaluation \
-		--tables "$(TABLES)" --methods "{$(foreach method,$(METHODS),'$(method)': '$(OUTPUT)/$(method)', )}"
+		--truth $(TRUTH) --tables "$(TABLES)" --methods "{$(foreach method,$(METHODS),'$(method)': '$(OUTPUT)/$(method)', )}"
 
 # HACA3+, the default, has no config of its own.
 $(HARMONIZATIONS): METHOD_CONFIG = $(wildcard $(@:harmonize_%=configs/method_%.json))
@@ -39,7 +47,16 @@ $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
 
 $(SIMULATED): | $(INSTALLED)
 	@echo; echo "Simulating people. The demo has two on two scanners and takes about five minutes from here on two cores."
-	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --correct_bias $(CORRECT_BIAS) --output_dir $(OUTPUT)/cohort
+	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --correct_bias $(CORRECT_BIAS) --output_dir $(OUTPUT)/cohort \
+		$(if $(filter clean,$(TRUTH)),--clean_truth true) $(SIMULATE)
+
+# Tables and a figure of several cohorts. What is there already is not made again, so that it can go on over days.
+benchmark: $(BENCHMARK_COHORTS:%=output/%/evaluation/evaluation.json)
+	$(VENV)/bin/python -m scripts.bench.benchmark --figure output/benchmark.png \
+		--evaluations $(foreach cohort,$(BENCHMARK_COHORTS),$(cohort)=output/$(cohort)/evaluation)
+
+output/%/evaluation/evaluation.json:
+	$(MAKE) evaluation COHORT=$* TRUTH=clean METHODS="$(BENCHMARK_METHODS)"
 
 # The weights that ship, from nothing, on two CPU cores: about eight hours. Needs Colin27 (docs/training.md).
 weights: $(INSTALLED)
