@@ -19,6 +19,7 @@ differs less is only made as bright as the target. With e = p mean(u) / mean(p),
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -105,19 +106,34 @@ def _joins(source: Tensor, target: Tensor, one: int, other: int) -> Tensor:
     return unknown | ((run * rise >= 0) & (rise.abs() <= _STEEPEST * run.abs()))
 
 
+class Aim(NamedTuple):
+    """Percentiles (N, P) to choose from: u and e of Eq. (13), and (N, 1) how far `apart` they are and a of Eq. (12)."""
+
+    wanted: Tensor
+    kept: Tensor
+    apart: Tensor
+    alike: Tensor
+
+
+def weigh(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Aim:
+    """What could be aimed at, by levels (N, T) and percentiles (N, P) of source volumes and of their targets."""
+    moved = carry_over(percentiles, source, target)
+    alike = 1 - _ramp(_apart(given, moved), ALIKE)
+    wanted = alike * given + (1 - alike) * moved
+    kept = percentiles * wanted.mean(1, keepdim=True) / percentiles.mean(1, keepdim=True).clamp(min=1e-6)
+    return Aim(wanted, kept, _apart(kept, wanted), alike)
+
+
 def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Tensor:
     """Eqs. (12) and (13): what source volumes are brought to, by levels (N, T) and the target's percentiles (N, P).
 
     Without levels that is what is `given`.
     """
-    moved = carry_over(percentiles, source, target)
-    alike = 1 - _ramp(_apart(given, moved), ALIKE)
-    wanted = alike * given + (1 - alike) * moved
-    kept = percentiles * wanted.mean(1, keepdim=True) / percentiles.mean(1, keepdim=True).clamp(min=1e-6)
-    limits = [alike * same + (1 - alike) * other for same, other in zip(SAME_PERSON, SAME_SCANNER, strict=True)]
-    changed = _ramp(_apart(kept, wanted), limits)
+    aim = weigh(percentiles, source, given, target)
+    limits = [aim.alike * same + (1 - aim.alike) * other for same, other in zip(SAME_PERSON, SAME_SCANNER, strict=True)]
+    changed = _ramp(aim.apart, limits)
     known = ((source > 0) & (target > 0)).any(1, keepdim=True)
-    return torch.where(known, changed * wanted + (1 - changed) * kept, given)
+    return torch.where(known, changed * aim.wanted + (1 - changed) * aim.kept, given)
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:
