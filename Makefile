@@ -14,6 +14,8 @@ TABLES ?= ['images', 'regions']
 METHODS ?= haca3plus mean_std white_stripe nyul spectrum_swap
 # What images are compared with: the first visit's scan, or, with `clean`, the truth without noise.
 TRUTH ?= scan
+# Which visits are harmonized; all where empty. The first ones are what the others are compared with.
+SESSION ?=
 # More options of configs/simulate.json, such as SIMULATE="--subjects 5".
 SIMULATE ?=
 OUTPUT := output/$(COHORT)
@@ -26,8 +28,9 @@ BENCHMARK_METHODS ?= haca3plus haca3plus_half_detail haca3 mean_std white_stripe
 
 .PHONY: demo evaluation benchmark weights weights-haca3 test test-slow bench lint audit monailabel release $(HARMONIZATIONS)
 
-# The main job on the embedded default. Volumes of regions say little of two people and take a minute.
+# The main job on the embedded default. Volumes of regions say little of two people, and first visits are as they should be.
 demo: TABLES = ['images']
+demo: SESSION = 02
 demo: evaluation
 	@cat $(OUTPUT)/evaluation/tables/images.md
 	@echo "The picture is $(OUTPUT)/evaluation/figures/examples.png; more tables and figures lie beside it."
@@ -43,10 +46,10 @@ $(HARMONIZATIONS): METHOD_CONFIG = $(wildcard $(@:harmonize_%=configs/method_%.j
 $(HARMONIZATIONS): harmonize_%: $(SIMULATED)
 	@echo; echo "Harmonizing by $*."
 	$(BUNDLE_RUN) "['configs/inference.json'$(METHOD_CONFIG:%=, '%')]" \
-		--dataset_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/$*
+		--dataset_dir $(OUTPUT)/cohort --output_dir $(OUTPUT)/$* $(if $(SESSION),--session_label $(SESSION))
 
 $(SIMULATED): | $(INSTALLED)
-	@echo; echo "Simulating people. The demo has two on two scanners and takes about five minutes from here on two cores."
+	@echo; echo "Simulating people. The demo has two on two scanners and takes about four minutes from here on two cores."
 	$(BUNDLE_RUN) configs/simulate.json --cohort $(COHORT) --correct_bias $(CORRECT_BIAS) --output_dir $(OUTPUT)/cohort \
 		$(if $(filter clean,$(TRUTH)),--clean_truth true) $(SIMULATE)
 

@@ -22,7 +22,7 @@ from ..jobs.selection import chosen_labels
 from ..metrics.site_probe import learnable_sites
 from .checks import VoxelCheck, check_choice, check_headers, check_methods
 from .examples import draw_examples
-from .measurements import FEATURE, TRUTH, UNHARMONIZED, Measurement, PairMeasurement, write_rows
+from .measurements import FEATURE, TRUTH, UNHARMONIZED, Measurement, PairMeasurement, read_measurements, write_rows
 from .pair_work import PairMeasurer, PairMeasures, TissueMaps, group_pairs
 from .plan import Candidate, Plan
 from .report import EvaluationReport
@@ -30,6 +30,7 @@ from .work import ImageMeasurer, ImageMetric, Scaling, Segmentation, Segmenter, 
 
 TABLES = ("images", "regions", "site_probe", "pairs")
 MARKER = "evaluation.json"
+IMAGES = Path("measurements") / "images.csv"
 TRUTHS = {
     "scan": "the subject's first visit",
     "clean": "what the first visit's scanner would show of it without noise",
@@ -116,7 +117,8 @@ class Evaluation:
             if "pairs" in self.compared.tables:
                 self._measure_pairs(plan, pool, folder)
             self.report.write(folder, self.compared.tables, TRUTHS[self.compared.truth])
-            draw_examples(plan.example(), self.measures.scaling, folder / "figures" / "examples.png", self.report.dpi)
+            example = plan.example(_most_different(folder / IMAGES))
+            draw_examples(example, self.measures.scaling, folder / "figures" / "examples.png", self.report.dpi)
 
     def _checked_plan(self) -> Plan:
         check_choice("tables", self.compared.tables, TABLES)
@@ -173,7 +175,7 @@ class Evaluation:
         described = [m for m in measurements if m.measure.startswith(FEATURE)]
         if "images" in self.compared.tables:
             compared = [m for m in measurements if not m.measure.startswith(FEATURE)]
-            write_rows(folder / "measurements" / "images.csv", Measurement, compared)
+            write_rows(folder / IMAGES, Measurement, compared)
         if "site_probe" in self.compared.tables:
             write_rows(folder / "measurements" / "site_probe.csv", Measurement, described)
 
@@ -241,3 +243,14 @@ class Evaluation:
             "Settings": describe(settings),
             "Versions": {package: version(package) for package in packages},
         }
+
+
+def _most_different(images: Path) -> tuple[str, str] | None:
+    """The visit, by subject and session, whose images differ most from their truth before they are harmonized."""
+    if not images.is_file():
+        return None
+    values: dict[tuple[str, str], list[float]] = {}
+    for m in read_measurements(images):
+        if (m.method, m.measure) == (UNHARMONIZED, "psnr"):
+            values.setdefault((m.subject, m.session), []).append(m.value)
+    return min(values, key=lambda visit: sum(values[visit]) / len(values[visit]), default=None)

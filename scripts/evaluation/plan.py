@@ -91,16 +91,20 @@ class Plan:
             raise InputError(f"`truth` may be clean for a cohort that was simulated with it, but {path} does not exist")
         return path
 
-    def example(self) -> dict[str, dict[str, Path]]:
-        """By contrast: the files of every version of the first visit that is not a reference, the reference last."""
+    def example(self, visit: tuple[str, str] | None = None) -> dict[str, dict[str, Path]]:
+        """By contrast: the files of every version of a visit, by subject and session, the reference last.
+
+        Without a `visit` it is the first one that is not a reference.
+        """
         first = next(image for image in self.acquired.values() if not image.is_reference)
+        subject, session = visit or (first.subject, first.session)
         rows: dict[str, dict[str, Path]] = {}
         for candidate in self.candidates:
             image = candidate.image
-            if (image.subject, image.session, image.run) == (first.subject, first.session, 1):
+            if (image.subject, image.session, image.run) == (subject, session, 1):
                 rows.setdefault(image.contrast, {})[candidate.method] = candidate.path
         for contrast, versions in rows.items():
-            versions["reference"] = self.references[first.subject, contrast].path
+            versions["reference"] = self.references[subject, contrast].path
         return rows
 
     def truth(self, subject: str, what: str) -> Path | None:

@@ -183,3 +183,16 @@ def test_later_visits_are_compared_with_their_clean_truth_where_asked_for(copies
     (found,) = pick(measurements, method="unharmonized", subject="sub-01", session="ses-03", measure="psnr")
     assert found.value == pytest.approx(psnr(*scaled, BRAIN))
     assert "what the first visit's scanner would show" in (tmp_path / "out" / "tables" / "images.md").read_text()
+
+
+def test_the_picture_shows_the_visit_that_differed_most(
+    cohort: Path, copies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[dict[str, Path]] = []
+    monkeypatch.setattr("scripts.evaluation.evaluate.draw_examples", lambda rows, *rest: drawn.append(rows["t1w"]))
+    make_evaluation(cohort, {"copies": copies}, tmp_path / "out", tables=["images"]).run()
+    measured = read_measurements(tmp_path / "out" / "measurements" / "images.csv")
+    worst = min(pick(measured, method="unharmonized", measure="psnr"), key=lambda m: m.value)
+    assert (worst.subject, worst.session) != ("sub-01", "ses-02")
+    assert f"{worst.subject}_{worst.session}" in drawn[0]["unharmonized"].name
+    assert f"{worst.subject}_ses-01" in drawn[0]["reference"].name
