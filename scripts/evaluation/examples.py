@@ -1,4 +1,4 @@
-"""A picture of one visit: as acquired, after each method, the reference it should look like, and how far it is from it."""
+"""A picture of one visit: acquired, harmonized by each method, and the reference, with what differs from the reference."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
