@@ -1,4 +1,4 @@
-"""A picture of one visit: acquired, harmonized by each method, and the reference, with what differs from the reference."""
+"""A picture of one visit: acquired, harmonized by each method, and the reference, with what differs from that."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
