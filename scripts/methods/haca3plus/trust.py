@@ -22,17 +22,19 @@ class TrustLaw:
     """By contrast the likeness up to which nothing is trusted, and from which on all is; likewise the severity.
 
     An artifact of the second `severity` makes up for any unlikeness where all other sources are like what was learned,
-    one of the first for none.
+    one of the first for none. What comes of both is taken as nothing up to the first of `enough`, and as all from the
+    second on: a little of what is not to be trusted would harm a little.
     """
 
     likeness: Mapping[str, Sequence[float]]
     severity: Sequence[float] = (0.6, 0.85)
+    enough: Sequence[float] = (0.35, 0.6)
 
     def __post_init__(self) -> None:
         """Refuse ranges that do not rise."""
         if set(self.likeness) != set(CONTRASTS):
             raise InputError(f"`likeness` must have {', '.join(CONTRASTS)}, got {', '.join(self.likeness) or 'none'}")
-        for name, limits in {**self.likeness, "severity": self.severity}.items():
+        for name, limits in {**self.likeness, "severity": self.severity, "enough": self.enough}.items():
             if len(limits) != 2 or not limits[0] < limits[1]:
                 raise InputError(f"`{name}` of trust must be two numbers that rise, got {limits}")
 
@@ -48,7 +50,7 @@ class TrustLaw:
             repaired = _ramp(severity[contrast], self.severity) * (sum(others) / len(others) if others else 0.0)
             own[contrast] = 1 - (1 - known[contrast]) * (1 - repaired)
         mean = sum(own.values()) / len(own)
-        return {contrast: each * mean for contrast, each in own.items()}
+        return {contrast: _ramp(each * mean, self.enough) for contrast, each in own.items()}
 
 
 def likeness(redrawn: Tensor, image: Tensor, shown: Tensor, width: int = 3) -> float:

@@ -29,18 +29,25 @@ def slices(seed: int = 0) -> Tensor:
     [(0.95, 0.1, 1.0), (0.85, 0.1, 0.5), (-3.0, 0.1, 0.0), (-3.0, 0.9, 1.0), (0.5, 0.55, 0.5), (0.85, 0.55, 0.75)],
 )
 def test_trust_falls_with_unlikeness_but_not_where_an_artifact_is_the_reason(found, severity, trust):
-    law = TrustLaw(LIMITS, (0.45, 0.65))
+    law = TrustLaw(LIMITS, (0.45, 0.65), (0, 1))
     both = law.of({"flair": found, "t1w": 1.0}, {"flair": severity, "t1w": 0.0})
     # A person is trusted as a whole: each is taken times the mean of the two.
     assert both == pytest.approx({"flair": trust * (trust + 1) / 2, "t1w": (trust + 1) / 2})
 
 
 def test_an_artifact_is_repaired_from_the_other_sources_as_far_as_they_are_like_what_was_learned():
-    law, severity = TrustLaw(LIMITS, (0.45, 0.65)), {"flair": 0.9, "t1w": 0.9, "t2w": 0.0}
+    law, severity = TrustLaw(LIMITS, (0.45, 0.65), (0, 1)), {"flair": 0.9, "t1w": 0.9, "t2w": 0.0}
     assert law.of({"flair": 0.5}, severity) == {"flair": 0.0}
     own = {"flair": 0.75, "t1w": 0.75, "t2w": 1.0}
     expected = {contrast: each * 2.5 / 3 for contrast, each in own.items()}
     assert law.of({"flair": 0.5, "t1w": 0.85, "t2w": 0.95}, severity) == pytest.approx(expected)
+
+
+def test_little_trust_is_none_and_much_is_all():
+    law, severity = TrustLaw(LIMITS, enough=(0.2, 0.6)), {"flair": 0.0, "t1w": 0.0}
+    # Alone it is .49, .16 and .64, squares of the likeness between the limits.
+    found = [law.of({"flair": 0.8 + 0.1 * each}, severity)["flair"] for each in (0.7, 0.4, 0.8)]
+    assert found == pytest.approx([0.725, 0.0, 1.0])
 
 
 def test_likeness_is_the_share_of_variation_that_is_redrawn_and_noise_does_not_count():
@@ -86,7 +93,7 @@ def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(any
 def test_each_contrast_is_drawn_with_its_own_trust_and_the_log_tells_all(monkeypatch, caplog):
     network, image = tiny_network(learned=True), subject()
     image[3] = image[0] ** 2
-    inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(LIMITS, (8, 9)))
+    inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(LIMITS, (8, 9), (0, 1)))
     targets = [inferer.encode_volume(network, image[c], name).mean for c, name in ((0, "t1w"), (3, "flair"))]
     found, draw, trusts = iter([1.0, 0.84]), HarmonizationNet.draw, []
     monkeypatch.setattr("scripts.methods.haca3plus.planes.likeness", lambda *_: next(found))
