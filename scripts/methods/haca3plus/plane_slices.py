@@ -13,7 +13,12 @@ from ...base.steps import tell
 from ...images.orientations import plane_view, turn_rows
 from ...inferers.precision import autocast
 from ...inferers.side_by_side import side_by_side
+from ...preprocessing.closing import close_with_ball
 from .network import Drawn, HarmonizationNet
+
+# Half the width, in mm, of what counts as dark and not as cut off; about that of wide ventricles.
+_LARGEST_HOLE = 10
+_JUST_SHOWN = 1.01
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,22 @@ class Subject:
             raise InputError(f"sources must show something above {network.foreground_threshold}, all are 0")
         self.box = bounding_box(self.visible)
         self.low = first_slices(self.box)
-        self.sources = image[(slice(None), *self.box)]
+        self.sources = self._without_holes(image[(slice(None), *self.box)], network.foreground_threshold)
         self.present = present.to(image.dtype)
+
+    def _without_holes(self, sources: Tensor, threshold: float) -> Tensor:
+        """The sources (C, x, y, z), what is dark in the midst of one being as bright as foreground has to be.
+
+        Fluid on FLAIR may be 0, and noise makes single voxels 0. The network would take such a place for one that the
+        field of view has not reached, and draw there what the other sources suggest.
+        """
+        filled, visible = sources.clone(), self.visible[self.box]
+        for channel in self.channels:
+            shown = self.foreground[channel][self.box]
+            holes = close_with_ball(shown, _LARGEST_HOLE) & visible & ~shown
+            filled[channel][holes] = _JUST_SHOWN * threshold
+            shown |= holes
+        return filled
 
     def whole(self, volume: Tensor) -> Tensor:
         """A volume of the box in the whole grid, 0 around it."""

@@ -202,7 +202,7 @@ class PlanesInferer(HarmonizationInferer):
 
 
 def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int, VolumeCode]) -> Tensor:
-    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eq. (12).
+    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eqs. (12) and (13).
 
     It stays as it is where the subject lacks the target's contrast, or where no levels are known.
     """
@@ -212,5 +212,12 @@ def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int,
     if channel not in sources or levels.shape[1] != len(TISSUES):
         return code
     own = sources[channel]
-    percentiles = aimed_at(layout.percentiles(own.mean), own.levels, layout.percentiles(code), levels)
+    percentiles, changed = aimed_at(layout.percentiles(own.mean), own.levels, layout.percentiles(code), levels)
+    if changed < _WORTH_SAYING:
+        logger.info(
+            "%s: the target differs from the source no more than two people of one scanner may, so that the levels of "
+            "tissue are changed by %.0f%% of that",
+            CONTRASTS[channel],
+            100 * changed,
+        )
     return torch.cat([code[:, : layout.eta_end], percentiles, layout.contrast(code)], dim=1)

@@ -124,16 +124,17 @@ def weigh(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) ->
     return Aim(wanted, kept, _apart(kept, wanted), alike)
 
 
-def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Tensor:
+def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Eqs. (12) and (13): what source volumes are brought to, by levels (N, T) and the target's percentiles (N, P).
 
-    Without levels that is what is `given`.
+    Without levels that is what is `given`. Beside it, b (N, 1): how far the contrast is changed at all.
     """
     aim = weigh(percentiles, source, given, target)
     limits = [aim.alike * same + (1 - aim.alike) * other for same, other in zip(SAME_PERSON, SAME_SCANNER, strict=True)]
-    changed = _ramp(aim.apart, limits)
     known = ((source > 0) & (target > 0)).any(1, keepdim=True)
-    return torch.where(known, changed * aim.wanted + (1 - changed) * aim.kept, given)
+    changed = torch.where(known, _ramp(aim.apart, limits), 1.0)
+    wanted = torch.where(known, aim.wanted, given)
+    return changed * wanted + (1 - changed) * aim.kept, changed
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:

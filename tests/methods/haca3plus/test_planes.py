@@ -8,6 +8,7 @@ from scripts.base.contrasts import CONTRASTS
 from scripts.base.errors import InputError
 from scripts.images.orientations import plane_view
 from scripts.methods.haca3plus.planes import PlanesInferer
+from scripts.methods.haca3plus.trust import TrustLaw
 
 from .tiny import tiny_network
 
@@ -68,6 +69,19 @@ def test_nothing_is_shown_where_no_source_shows_anything():
         torch.testing.assert_close(result.attention.sum(0), visible.float())
         assert not result.attention[2].any()
     assert torch.equal(one.foreground, volumes > 0.01)
+
+
+def test_what_is_dark_in_the_midst_of_a_source_is_shown_and_not_cut_off():
+    volumes, hole = subject(), (slice(6, 8), slice(9, 11), slice(5, 7))
+    volumes[0, *hole] = 0
+    never = TrustLaw({contrast: (2.0, 3.0) for contrast in CONTRASTS}, (8, 9))
+    result, _ = harmonized(volumes, trust=never)
+    assert result.image[0, *hole].max() < 0.05 < 0.15 < result.image[0, 4:6, 9:11, 5:7].min()
+    assert result.foreground[0, *hole].all() and not result.foreground[1, *hole[:2], : LOW[2] + 2].any()
+    # Where the T2w is cut off, it is not taken for dark.
+    volumes[:2] = volumes[:2].flip(0)
+    cut, _ = harmonized(volumes, trust=never)
+    assert cut.image[0, *hole[:2], LOW[2]].min() > 0.05
 
 
 @pytest.mark.parametrize("margin", [(1, 0, 0), (0, 3, 0), (2, 1, 5)])

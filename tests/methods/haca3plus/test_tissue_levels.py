@@ -1,5 +1,7 @@
 """Eqs. (11) to (13): percentiles that the target's scanner would give to the source's person."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -65,7 +67,7 @@ def test_the_targets_own_percentiles_are_aimed_at_as_far_as_they_are_near_to_wha
     # Up for one, down for the next, by the same.
     given = moved + apart * moved.mean() * torch.tensor([[1.0, -1.0, 1.0, -1.0, 1.0]])
     expected = share * given + (1 - share) * moved
-    torch.testing.assert_close(aimed_at(PERCENTILES, source, given, target), expected)
+    torch.testing.assert_close(aimed_at(PERCENTILES, source, given, target)[0], expected)
 
 
 def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast():
@@ -77,19 +79,20 @@ def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast(
         target = levels * torch.tensor([factors])
         wanted = carry_over(PERCENTILES, levels, target)
         kept = PERCENTILES * wanted.mean() / PERCENTILES.mean()
-        found = aimed_at(PERCENTILES, levels, given, target)
+        found, share = aimed_at(PERCENTILES, levels, given, target)
         torch.testing.assert_close(found, changed * wanted + (1 - changed) * kept)
+        assert float(share) == pytest.approx(changed)
     # The same person's, whose scans differ less on one scanner.
     for apart, changed in ((0.005, 0.0), (0.015, 0.5), (0.025, 1.0)):
         same = PERCENTILES + apart * PERCENTILES.mean() * turn * 5 / 4
         expected = changed * same + (1 - changed) * PERCENTILES
-        torch.testing.assert_close(aimed_at(PERCENTILES, levels, same, levels), expected)
+        torch.testing.assert_close(aimed_at(PERCENTILES, levels, same, levels)[0], expected)
 
 
 def test_without_levels_the_targets_own_percentiles_are_aimed_at():
     given, none = PERCENTILES * 3, torch.zeros(1, 3)
-    assert torch.equal(aimed_at(PERCENTILES, none, given, torch.ones(1, 3)), given)
-    assert torch.equal(aimed_at(PERCENTILES, torch.ones(1, 3), given, none), given)
+    assert torch.equal(aimed_at(PERCENTILES, none, given, torch.ones(1, 3))[0], given)
+    assert torch.equal(aimed_at(PERCENTILES, torch.ones(1, 3), given, none)[0], given)
 
 
 def test_pixels_count_as_the_least_share_among_their_neighbours():
@@ -115,7 +118,7 @@ def test_levels_are_medians_by_weight_and_0_of_a_tissue_that_is_hardly_there():
     assert not volume_levels(pixels, torch.zeros(3, 5), torch.tensor([11.0])).any()
 
 
-def test_a_target_with_levels_is_brought_to_the_person_whom_it_is_for(anything_is_tissue):
+def test_a_target_with_levels_is_brought_to_the_person_whom_it_is_for(anything_is_tissue, caplog):
     network, inferer = tiny_network(learned=True), PlanesInferer(orientations=["axial"])
     image = torch.zeros(4, 16, 16, 16)
     image[0, 3:13, 3:13, 3:13] = 0.2 + torch.rand(10, 10, 10, generator=torch.Generator().manual_seed(0))
@@ -127,7 +130,9 @@ def test_a_target_with_levels_is_brought_to_the_person_whom_it_is_for(anything_i
     # The levels say that the scanner is the same: it is the person who differs.
     alike = torch.cat([other, own.levels], 1)
     (expected,) = inferer.harmonize(image, network, [own.mean])
-    (found,) = inferer.harmonize(image, network, [alike])
+    with caplog.at_level(logging.INFO):
+        (found,) = inferer.harmonize(image, network, [alike])
+    assert "t1w: the target differs from the source no more than two people of one scanner may" in caplog.text
     torch.testing.assert_close(found.image, expected.image, atol=1e-4, rtol=0)
     (without,) = inferer.harmonize(image, network, [other])
     assert (without.image - expected.image).abs().max() > 0.1
