@@ -32,7 +32,7 @@ TISSUES = ("csf", "gm", "wm")
 ALIKE = (0.03, 0.06)
 """Two visits of a person differ by less than the first, most pairs of people by more."""
 SAME_SCANNER = (0.03, 0.06)
-"""Pairs of people of one scanner differ by less than the second; by the first or less, half of them do."""
+"""Of pairs of people of one scanner 97 in 100 lie below the middle of these, of two scanners 79 in 100 above (T1w)."""
 SAME_PERSON = (0.01, 0.02)
 """Two scans of one person by one scanner differ by less than the second."""
 # Of a volume's pixels that are looked at, so much must be inside of a tissue for its level to be known.
