@@ -22,6 +22,8 @@ from .subvoxel_network import BLOCK, FACTOR, SubvoxelUNet, pack, unpack
 # Labels beyond those of the regions: fluid outside the ventricles, and what else is in the brain, such as pallidum.
 SULCAL_FLUID, OTHER_BRAIN = len(REGIONS) + 1, len(REGIONS) + 2
 CLASSES = OTHER_BRAIN + 1
+# Structures of the atlas whose brightness stands for that of fluid, gray and white matter.
+TISSUES = (("ventricles", "sulcal_fluid"), ("cerebrum_gm", "cerebellar_gm"), ("cerebral_wm", "cerebellar_wm"))
 
 MIDDLE = (96, 116, 84)
 """The voxel of the working grid that is in the middle of the brain."""
@@ -35,13 +37,14 @@ class NetworkSegmenter:
 
     The network of `configs/train_segmenter.json` labels windows of about the size that it was trained on, and their
     logits are blended. Windows cover a box in the middle of the grid that holds every brain; beyond it nothing gets a
-    label. The same weights label all images: unlike `TissueSegmenter`, it fits nothing to an image.
+    label. The same weights label all images: unlike `TissueSegmenter`, it fits neither intensities of structures nor a
+    gain field nor a warp to an image.
     """
 
     weights: Path | str
     # Whether fluid outside the ventricles gets a label too, the one after those of the regions.
     sulcal_fluid: bool = False
-    features: Sequence[int] = (16, 32, 48, 64, 48, 24)
+    features: Sequence[int] = (24, 32, 48, 64)
     # Sides of a window and of the box, and the share of a window that the next one sees again at least.
     window: Sequence[int] = (96, 112, 96)
     box: Sequence[int] = (176, 208, 176)
@@ -72,17 +75,22 @@ class NetworkSegmenter:
     def _label(self, packed: Tensor) -> Tensor:
         """Logits (1, 8 classes, x, y, z) of a window, packed as the network takes it."""
         shown = torch.from_numpy(relative_window(packed[:, :BLOCK].numpy()))
-        logits: Tensor = self._network().net(torch.cat([shown, packed[:, BLOCK:]], dim=1))
-        return logits
+        return self._network().label_packed(torch.cat([shown, packed[:, BLOCK:]], dim=1))
 
     def _network(self) -> SubvoxelUNet:
         return _load(str(self.weights), tuple(self.features))
 
 
+def segmenter_network(features: Sequence[int]) -> SubvoxelUNet:
+    """The network, which gets a prior of `STRUCTURES` and gives logits of `CLASSES`."""
+    fluid, grey, white = ([STRUCTURES.index(name) for name in names] for names in TISSUES)
+    return SubvoxelUNet(CLASSES, len(STRUCTURES), fluid, grey, white, features)
+
+
 @lru_cache(maxsize=2)
 def _load(weights: str, features: tuple[int, ...]) -> SubvoxelUNet:
     """The network, read once per process."""
-    network = SubvoxelUNet(CLASSES, len(STRUCTURES), features)
+    network = segmenter_network(features)
     load_weights(network, weights, _ADVICE)
     return network.eval()
 

@@ -11,19 +11,25 @@ from scripts.base.errors import InputError
 from scripts.base.regions import REGIONS
 from scripts.base.weights import save_weights
 from scripts.images.grid import GRID_SHAPE
-from scripts.metrics.segmentation_atlas import STRUCTURES
 from scripts.metrics.segmentation_input import relative_window
-from scripts.metrics.segmentation_network import CLASSES, NetworkSegmenter, box_in_grid, expected_in
+from scripts.metrics.segmentation_network import NetworkSegmenter, box_in_grid, expected_in, segmenter_network
 from scripts.metrics.subvoxel_network import SubvoxelUNet, pack, unpack
+from scripts.metrics.volumes import dice
+from scripts.phantom.acquisition import acquire
+from scripts.phantom.cohort import draw_scanners
+from scripts.phantom.scanner import RANGES_FILE, load_ranges
+from scripts.phantom.subject import draw_subject, render_subject
 
 BUNDLE = Path(__file__).parents[2]
-TINY = {"features": (2, 2, 2, 2, 2, 2), "window": (64, 64, 64), "box": (64, 80, 64)}
+# Of a person whom no training has drawn, and what the weights that ship reach at least with that person.
+SEED, LEAST_DICE = 4711, 0.6
+TINY = {"features": (2, 2, 2), "window": (64, 64, 64), "box": (64, 80, 64)}
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(3)
-    network = SubvoxelUNet(CLASSES, len(STRUCTURES), TINY["features"])
+    network = segmenter_network(TINY["features"])
     path = tmp_path_factory.mktemp("weights") / "segmenter.pt"
     save_weights(network.state_dict(), path)
     return path
@@ -47,6 +53,42 @@ def test_a_window_is_relative_to_its_own_peak_and_may_be_empty():
     np.testing.assert_allclose(relative_window(window), window / 100, rtol=1e-6)
     assert relative_window(1000 * (window == 101) + (window > 0)).max() == 2
     assert not relative_window(np.zeros((3, 3), np.float32)).any()
+
+
+@pytest.fixture(scope="module")
+def mixture() -> tuple[SubvoxelUNet, torch.Tensor]:
+    """A network, and shares (1, 3, 8, 8, 8) of fluid, gray and white matter."""
+    shares = torch.rand(1, 3, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+    network = SubvoxelUNet(2, 3, fluid=[0], grey=[1], white=[2], features=[2, 2, 2])
+    return network, 30 * shares / shares.sum(dim=1, keepdim=True)
+
+
+def test_brightness_of_tissues_is_told_by_where_they_are_expected(mixture):
+    network, shares = mixture
+    levels = torch.tensor([0.2, 0.5, 0.9])
+    image = (shares * levels[:, None, None, None]).sum(dim=1, keepdim=True).repeat(1, 8, 1, 1, 1)
+    found = torch.stack(network._brightness(image, shares)).flatten()
+    torch.testing.assert_close(found, levels, atol=1e-3, rtol=0)
+
+
+def test_the_scale_leads_from_one_tissue_to_the_other(mixture):
+    network, _ = mixture
+    low, high = torch.tensor(0.4), torch.tensor(0.8)
+    image = torch.tensor([0.4, 0.6, 0.8, 9.0])
+    # Four times as far as white matter is the end.
+    assert network._on_scale(image, low, high).tolist() == pytest.approx([-0.25, 0, 0.25, 1], abs=1e-6)
+    assert network._on_scale(image, high, low).tolist() == pytest.approx([0.25, 0, -0.25, -1], abs=1e-6)
+    alike = network._on_scale(torch.tensor([0.5, 0.515]), torch.tensor(0.5), torch.tensor(0.5))
+    assert alike.tolist() == pytest.approx([0, 0.25], abs=1e-6)
+
+
+def test_the_logits_do_not_depend_on_the_unit_of_the_image(mixture):
+    network, shares = mixture
+    levels = torch.tensor([0.2, 0.5, 0.9])[:, None, None, None]
+    image = (shares / 30 * levels).sum(dim=1, keepdim=True) + 0.1 * torch.rand(1, 8, 8, 8, 8)
+    few, many = (network.label_packed(torch.cat([unit * image, shares], dim=1)) for unit in (1, 5))
+    torch.testing.assert_close(few, many, atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(few, network.label_packed(torch.cat([image**2, shares], dim=1)), atol=1e-2)
 
 
 def test_labels_are_of_regions_and_lie_in_the_box(weights, image):
@@ -92,7 +134,7 @@ def test_weights_that_cannot_serve_are_refused(weights, tmp_path):
     damaged.write_bytes(weights.read_bytes())
     (tmp_path / "model.json").write_text(json.dumps({"files": {"segmenter.pt": {"sha256": "0" * 64}}}))
     with pytest.raises(InputError, match="must have the SHA-256 that .*model.json gives"):
-        NetworkSegmenter(damaged, **{**TINY, "features": [2] * 6})
+        NetworkSegmenter(damaged, **{**TINY, "features": [2] * 3})
 
 
 @pytest.mark.parametrize("box", [(64, 80, 63), (32, 80, 64), (64, 80, 200)])
@@ -115,3 +157,13 @@ def test_the_overlay_puts_the_network_in_both_places_of_an_evaluation():
     tissues = parser.get_parsed_content("pair_measures#tissues")
     assert tissues.segment == NetworkSegmenter(weights, sulcal_fluid=True)
     assert tissues.tissues["CSF"] == ["ventricles", "sulcal_fluid"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("contrast", ["t1w", "t2w"])
+def test_the_weights_that_ship_find_the_regions_of_a_simulated_person(contrast):
+    subject = render_subject(draw_subject(SEED, 40.0))
+    (scanner,) = draw_scanners(["S3-01"], [contrast], load_ranges(RANGES_FILE), 1).values()
+    labels = NetworkSegmenter(BUNDLE / "models" / "segmenter.pt")(acquire(subject, scanner, contrast, visit_seed=5))
+    overlap = dice(labels, subject.regions, len(REGIONS))
+    assert overlap.mean() > LEAST_DICE and overlap.min() > 0.3, overlap
