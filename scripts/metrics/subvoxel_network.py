@@ -21,6 +21,9 @@ class SubvoxelUNet(nn.Module):
     from gray to white matter, the other from fluid to white matter, and each ends `furthest` times as far from the
     middle as these. How bright the tissues are is told by where the prior expects them, by the sums of its maps
     `fluid`, `grey` and `white`.
+
+    To the logits of the U-Net a small network, `width` wide, adds those by each voxel's own brightness and prior, which
+    are learned long before the U-Net knows of single voxels.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class SubvoxelUNet(nn.Module):
         grey: Sequence[int],
         white: Sequence[int],
         features: Sequence[int],
+        width: int = 32,
         furthest: float = 4.0,
         least_difference: float = 0.03,
     ) -> None:
@@ -47,6 +51,13 @@ class SubvoxelUNet(nn.Module):
             upsample_kernel_size=[2] * deeper,
             filters=list(features),
         )
+        self.voxelwise = nn.Sequential(
+            nn.Conv3d(2 + priors, width, 1),
+            nn.LeakyReLU(0.1),
+            nn.Conv3d(width, width, 1),
+            nn.LeakyReLU(0.1),
+            nn.Conv3d(width, classes, 1),
+        )
 
     def forward(self, image: Tensor, prior: Tensor) -> Tensor:
         """Logits of every voxel."""
@@ -57,8 +68,15 @@ class SubvoxelUNet(nn.Module):
         image, prior = packed[:, :BLOCK], packed[:, BLOCK:]
         fluid, grey, white = self._brightness(image, prior)
         scales = [self._on_scale(image, other, white) for other in (grey, fluid)]
-        logits: Tensor = self.net(torch.cat([*scales, prior], dim=1))
+        logits: Tensor = self.net(torch.cat([*scales, prior], dim=1)) + self._label_voxelwise(scales, prior)
         return logits
+
+    def _label_voxelwise(self, scales: Sequence[Tensor], prior: Tensor) -> Tensor:
+        """Logits (B, 8 classes, x, y, z) by each voxel's own brightness on both scales and its prior."""
+        each = torch.stack(tuple(scales), dim=2)
+        seen = torch.cat([each, prior[:, None].expand(-1, BLOCK, -1, -1, -1, -1)], dim=2)
+        found = self.voxelwise(seen.flatten(0, 1)).unflatten(0, (-1, BLOCK))
+        return found.transpose(1, 2).flatten(1, 2)  # type: ignore[no-any-return]
 
     def _brightness(self, image: Tensor, prior: Tensor) -> list[Tensor]:
         """How bright each tissue is, (B, 1, 1, 1, 1) each: least squares of the image as a mixture by the prior."""

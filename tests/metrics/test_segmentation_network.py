@@ -91,6 +91,18 @@ def test_the_logits_do_not_depend_on_the_unit_of_the_image(mixture):
     assert not torch.allclose(few, network.label_packed(torch.cat([image**2, shares], dim=1)), atol=1e-2)
 
 
+def test_the_voxelwise_part_sees_each_voxel_alone(mixture, monkeypatch):
+    network, _ = mixture
+    monkeypatch.setattr(network, "net", lambda packed: 0.0)
+    prior = torch.full((1, 3, 4, 4, 4), 0.3)
+    image = torch.randint(0, 3, (1, 1, 8, 8, 8), generator=torch.Generator().manual_seed(4)) / 2
+    logits = network(image, prior)
+    levels = [logits.movedim(1, -1)[image[:, 0] == level] for level in (0, 0.5, 1)]
+    for alike in levels:
+        torch.testing.assert_close(alike, alike[:1].expand_as(alike))
+    assert not torch.allclose(levels[0][0], levels[2][0])
+
+
 def test_labels_are_of_regions_and_lie_in_the_box(weights, image):
     segmenter = NetworkSegmenter(weights, **TINY)
     labels = segmenter(image)
