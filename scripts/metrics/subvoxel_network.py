@@ -76,7 +76,7 @@ class SubvoxelUNet(nn.Module):
         each = torch.stack(tuple(scales), dim=2)
         seen = torch.cat([each, prior[:, None].expand(-1, BLOCK, -1, -1, -1, -1)], dim=2)
         found = self.voxelwise(seen.flatten(0, 1)).unflatten(0, (-1, BLOCK))
-        return found.transpose(1, 2).flatten(1, 2)  # type: ignore[no-any-return]
+        return found.transpose(1, 2).flatten(1, 2)
 
     def _brightness(self, image: Tensor, prior: Tensor) -> list[Tensor]:
         """How bright each tissue is, (B, 1, 1, 1, 1) each: least squares of the image as a mixture by the prior."""
