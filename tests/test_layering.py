@@ -38,6 +38,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "artifacts": {"base", "images", "metrics", "phantom"},
     "sampler": {"base", "images", "metrics", "phantom"},
     "training": {"base", "images", "inferers", "jobs", "metrics", "phantom", "preprocessing", "sampler"},
+    "segmenter": {"base", "images", "inferers", "metrics", "phantom", "training"},
     "methods/base": {"base", "inferers", "jobs"},
     "methods/classical": METHOD,
     "methods/haca3": METHOD,

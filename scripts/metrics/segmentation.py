@@ -14,6 +14,7 @@ from ..base.errors import InputError
 from ..base.regions import REGIONS
 from ..images.grid import GRID_SHAPE
 from .segmentation_atlas import build_atlas
+from .segmentation_input import relative_intensities
 from .segmentation_mixture import OUTSIDE, Mixture, gain_basis
 from .segmentation_warp import Warp
 
@@ -98,7 +99,7 @@ class TissueSegmenter:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Segment one image."""
-        values = _normalised(image)
+        values = relative_intensities(image)
         atlas = build_atlas(self.atlas_voxel_mm, self.outline_blur_mm, self.tissue_blur_mm, self.tissue_floor)
         mask = self._mask(values, atlas)
         priors = torch.from_numpy(atlas)
@@ -170,15 +171,3 @@ def _improve(mixture: Mixture, lit: _Sample, prior: torch.Tensor, steps: int) ->
     for _ in range(steps):
         joint = prior * mixture.likelihood(lit.values, lit.basis, lit.dark)
         mixture.update(lit.values, lit.basis, joint / joint.sum(dim=0).clamp_min(1e-12))
-
-
-def _normalised(image: np.ndarray) -> np.ndarray:
-    """Divide by the 99th percentile of the positive values; refuse what cannot be segmented."""
-    if image.shape != GRID_SHAPE:
-        raise InputError(f"image to segment must have the shape {GRID_SHAPE} of the working grid, got {image.shape}")
-    if not np.isfinite(image).all():
-        raise InputError(f"image to segment must be finite, {np.count_nonzero(~np.isfinite(image))} voxels are not")
-    positive = image[image > 0]
-    if positive.size == 0 or positive.min() == image.max():
-        raise InputError("image to segment must have differing positive values, its positive values are all alike")
-    return (image / np.percentile(positive, 99)).astype(np.float32)
