@@ -14,11 +14,6 @@ from scripts.images.grid import GRID_SHAPE
 from scripts.metrics.segmentation_input import relative_window
 from scripts.metrics.segmentation_network import NetworkSegmenter, box_in_grid, expected_in, segmenter_network
 from scripts.metrics.subvoxel_network import SubvoxelUNet, pack, unpack
-from scripts.metrics.volumes import dice
-from scripts.phantom.acquisition import acquire
-from scripts.phantom.cohort import draw_scanners
-from scripts.phantom.scanner import RANGES_FILE, load_ranges
-from scripts.phantom.subject import draw_subject, render_subject
 
 BUNDLE = Path(__file__).parents[2]
 # Of a person whom no training has drawn.
@@ -160,22 +155,17 @@ def test_images_that_cannot_be_segmented_are_refused(weights):
         NetworkSegmenter(weights, **TINY)(np.ones((4, 4, 4), np.float32))
 
 
-def test_the_overlay_puts_the_network_in_both_places_of_an_evaluation():
+def test_the_overlay_puts_the_network_in_both_places_of_an_evaluation(weights):
     parser = ConfigParser()
     parser.read_config([str(BUNDLE / "configs" / f"evaluate{part}.json") for part in ("", "_network_segmenter")])
     parser["bundle_root"] = str(BUNDLE)
-    weights = f"{BUNDLE}/models/segmenter.pt"
-    assert parser.get_parsed_content("segmenter") == NetworkSegmenter(weights)
+    with pytest.raises(RuntimeError, match="NetworkSegmenter") as refused:
+        parser.get_parsed_content("segmenter")
+    assert "output/training/segmenter/segmenter.pt" in str(refused.value.__cause__)
+    for place in ("segmenter", "pair_measures#tissues#segment"):
+        parser[place].update({"weights": str(weights), **TINY})
+    parser.parse(reset=True)
+    assert parser.get_parsed_content("segmenter") == NetworkSegmenter(weights, **TINY)
     tissues = parser.get_parsed_content("pair_measures#tissues")
-    assert tissues.segment == NetworkSegmenter(weights, sulcal_fluid=True)
+    assert tissues.segment == NetworkSegmenter(weights, sulcal_fluid=True, **TINY)
     assert tissues.tissues["CSF"] == ["ventricles", "sulcal_fluid"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("contrast", "least"), [("t1w", 0.5), ("t2w", 0.45)])
-def test_the_weights_that_ship_find_the_regions_of_a_simulated_person(contrast, least):
-    subject = render_subject(draw_subject(SEED, 40.0))
-    (scanner,) = draw_scanners(["S3-01"], [contrast], load_ranges(RANGES_FILE), 1).values()
-    labels = NetworkSegmenter(BUNDLE / "models" / "segmenter.pt")(acquire(subject, scanner, contrast, visit_seed=5))
-    overlap = dice(labels, subject.regions, len(REGIONS))
-    assert overlap.mean() > least, overlap
