@@ -165,7 +165,7 @@ def test_the_overlay_puts_the_network_in_both_places_of_an_evaluation(weights):
     for place in ("segmenter", "pair_measures#tissues#segment"):
         parser[place].update({"weights": str(weights), **TINY})
     parser.parse(reset=True)
-    assert parser.get_parsed_content("segmenter") == NetworkSegmenter(weights, **TINY)
+    assert parser.get_parsed_content("segmenter") == NetworkSegmenter(str(weights), **TINY)
     tissues = parser.get_parsed_content("pair_measures#tissues")
-    assert tissues.segment == NetworkSegmenter(weights, sulcal_fluid=True, **TINY)
+    assert tissues.segment == NetworkSegmenter(str(weights), sulcal_fluid=True, **TINY)
     assert tissues.tissues["CSF"] == ["ventricles", "sulcal_fluid"]
