@@ -66,7 +66,7 @@ def test_every_package_that_the_code_imports_is_pinned():
 def test_config_that_runs_begins_with_the_guard(path):
     config = json.loads(path.read_text())
     assert ("run" in config) is not path.name.startswith(
-        ("inference_trt", "method_", "multi_gpu_", "published_", "ssim_small", "train_")
+        ("evaluate_network_segmenter", "inference_trt", "method_", "multi_gpu_", "published_", "ssim_small", "train_")
     )
     if "run" in config:
         assert config["run"][0] == GUARD

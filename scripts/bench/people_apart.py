@@ -30,7 +30,7 @@ _QUANTILES = (0.1, 0.5, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
-class Scan:
+class EncodedScan:
     """What the code of a scan says of its brightness."""
 
     subject: str
@@ -40,25 +40,25 @@ class Scan:
     levels: torch.Tensor
 
 
-def read_scans(folder: Path, scanners: Mapping[str, str]) -> list[Scan]:
+def read_scans(folder: Path, scanners: Mapping[str, str]) -> list[EncodedScan]:
     """All code files below a folder; `scanners` are those of images by their name without suffix."""
     scans = []
     for path in sorted(folder.rglob(f"*{_MARK}_*.json")):
         code = json.loads(path.read_text(encoding="utf-8"))
         numbers = (torch.tensor([code[name]]) for name in ("percentiles", "levels"))
         name = path.name.replace(_MARK, "").removesuffix(".json")
-        scans.append(Scan(name.split("_")[0], scanners.get(name, ""), code["contrast"], *numbers))
+        scans.append(EncodedScan(name.split("_")[0], scanners.get(name, ""), code["contrast"], *numbers))
     if len(scans) < 2:
         raise InputError(f"at least two code files are needed, {folder} has {len(scans)}")
     return scans
 
 
-def apart(source: Scan, target: Scan) -> float:
+def apart(source: EncodedScan, target: EncodedScan) -> float:
     """How much the target asks of the source."""
     return float(weigh(source.percentiles, source.levels, target.percentiles, target.levels).apart)
 
 
-def table(scans: Sequence[Scan]) -> str:
+def table(scans: Sequence[EncodedScan]) -> str:
     """A line for each contrast, within scanners and between them."""
     found: dict[tuple[str, str], list[float]] = {}
     for source, target in permutations(scans, 2):

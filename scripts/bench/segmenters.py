@@ -34,7 +34,7 @@ MEASURES = {"Dice ↑": 3, "volume error (%) ↓": 1, "CV (%) ↓": 2}
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedImage:
     """What a segmenter made of an image of a person: Dice of each region with the truth, and volumes."""
 
     segmenter: str
@@ -51,14 +51,14 @@ class Judge:
     cohort: Path
     weights: Path
 
-    def __call__(self, image: CohortImage) -> list[Judged]:
+    def __call__(self, image: CohortImage) -> list[JudgedImage]:
         """Judge both."""
         voxels = np.asarray(read_nifti(image.path).voxels, dtype=np.float32)
         truth = np.asarray(read_nifti(truth_path(self.cohort, image.subject, "desc-regions_dseg")).voxels, np.uint8)
         found = {"classical": TissueSegmenter()(voxels), "network": NetworkSegmenter(self.weights)(voxels)}
         count = len(REGIONS)
         return [
-            Judged(
+            JudgedImage(
                 name,
                 image.subject,
                 dice(labels, truth, count),
@@ -69,7 +69,7 @@ class Judge:
         ]
 
 
-def rows(judged: Sequence[Judged]) -> list[list[str]]:
+def rows(judged: Sequence[JudgedImage]) -> list[list[str]]:
     """Rows of regions, and of their mean: the measures of each segmenter in turn."""
     by_segmenter = [[each for each in judged if each.segmenter == name] for name in SEGMENTERS]
     # (measures, segmenters, regions)
@@ -85,7 +85,7 @@ def rows(judged: Sequence[Judged]) -> list[list[str]]:
     return table
 
 
-def _measure(measure: int, found: Sequence[Judged]) -> np.ndarray:
+def _measure(measure: int, found: Sequence[JudgedImage]) -> np.ndarray:
     """The measure of this place in `MEASURES`, by region."""
     if measure == 0:
         return np.mean([each.dice for each in found], axis=0)

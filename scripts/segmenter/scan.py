@@ -14,7 +14,7 @@ from .draws import between
 
 
 @dataclass(frozen=True)
-class Scan:
+class DrawnScan:
     """What was drawn for one image; lengths in mm, which are voxels. Brain extraction leaves `rim_mm`, None a head."""
 
     seed: int
@@ -30,7 +30,7 @@ class Scan:
     rim_mm: float | None
 
     def take(self, image: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        """Scan an ideal image (X, Y, Z) of a person whose voxels lie at a `depth` (mm) below the brain's surface."""
+        """DrawnScan an ideal image (X, Y, Z) of a person whose voxels lie at a `depth` (mm) below the brain's surface."""
         generator = seeded(self.seed)
         values = torch.from_numpy(image)
         if self.slice_mm > 1:
@@ -66,10 +66,10 @@ class ScanLaw:
     smoothing_mm: Sequence[float] = (0.0, 0.6)
     gamma_spread: float = 0.2
 
-    def draw(self, rng: np.random.Generator) -> Scan:
+    def draw(self, rng: np.random.Generator) -> DrawnScan:
         """Draw one."""
         thick = rng.random() < self.slices_share
-        return Scan(
+        return DrawnScan(
             seed=int(rng.integers(2**31)),
             gain=between(rng, self.gain),
             gain_mm=between(rng, self.gain_mm),

@@ -5,7 +5,7 @@ import pytest
 
 from scripts.base.errors import InputError
 from scripts.base.regions import REGIONS
-from scripts.bench.segmenters import SEGMENTERS, Judge, Judged, main, rows
+from scripts.bench.segmenters import SEGMENTERS, Judge, JudgedImage, main, rows
 from scripts.images.bids_cohort import CohortImage, read_cohort, truth_path
 from scripts.images.nifti import read_nifti
 from scripts.images.volumes import write_volume
@@ -15,8 +15,8 @@ from ..methods.mispel.paired_scans import write_pairs
 COUNT = len(REGIONS)
 
 
-def judged(segmenter: str, person: str, overlap: float, volume: float) -> Judged:
-    return Judged(segmenter, person, np.full(COUNT, overlap), np.full(COUNT, volume), np.full(COUNT, 100.0))
+def judged(segmenter: str, person: str, overlap: float, volume: float) -> JudgedImage:
+    return JudgedImage(segmenter, person, np.full(COUNT, overlap), np.full(COUNT, volume), np.full(COUNT, 100.0))
 
 
 def test_rows_hold_the_measures_of_both_segmenters():
@@ -44,7 +44,7 @@ def test_a_table_of_each_contrast_is_printed(tmp_path: Path, monkeypatch: pytest
     cohort = write_pairs(tmp_path / "cohort", people=3)
     seen = []
 
-    def judge(self: Judge, image: CohortImage) -> list[Judged]:
+    def judge(self: Judge, image: CohortImage) -> list[JudgedImage]:
         seen.append(image.subject)
         return [judged(name, image.subject, 0.7, 100.0) for name in SEGMENTERS]
 

@@ -17,7 +17,7 @@ from .tiny_subjects import AFFINE, BUNDLE, SHAPE, harmonize, narrow_network, wri
 
 # Random weights redraw nothing, and would not be trusted.
 TRUSTED = {contrast: [-100, -99] for contrast in ("t1w", "t2w", "pd", "flair")}
-SEVERITY = json.loads((BUNDLE / "configs" / "inference.json").read_text())["trust"]["severity"]
+TRUST = json.loads((BUNDLE / "configs" / "inference.json").read_text())["trust"]
 
 # Axes in another order, one of them reversed, and voxels of 1.5 x 1.5 x 1.2 mm.
 OBLIQUE = np.array([[0, 0, 1.2, -16], [-1.5, 0, 0, 10], [0, 1.5, 0, -8], [0, 0, 0, 1]])
@@ -143,7 +143,12 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
         "detail": 1.0,
         "attention": True,
         "uncertainty": True,
-        "trust": {"_target_": "TrustLaw", "likeness": TRUSTED, "severity": SEVERITY},
+        "trust": {
+            "_target_": "TrustLaw",
+            "likeness": TRUSTED,
+            "severity": TRUST["severity"],
+            "enough": TRUST["enough"],
+        },
     }
     assert method["network_def"]["foreground_threshold"] == 0.01
     assert [step["_target_"].rpartition(".")[2] for step in method["preprocessing"]] == [

@@ -45,6 +45,7 @@ def given(tmp_path: Path) -> dict[str, Any]:
     return arguments(study, write_target(tmp_path), tmp_path / "out", "multi_gpu_inference.json")
 
 
+@pytest.mark.slow
 def test_when_one_rank_dies_the_next_run_does_what_is_left(given, tmp_path):
     given |= REPORT
     program = tmp_path / "dying_rank.py"

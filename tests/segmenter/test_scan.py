@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.segmenter.scan import Scan, ScanLaw, blurred
+from scripts.segmenter.scan import DrawnScan, ScanLaw, blurred
 
-NOTHING = Scan(
+NOTHING = DrawnScan(
     seed=1,
     gain=0.0,
     gain_mm=40.0,
