@@ -30,7 +30,7 @@ class DrawnScan:
     rim_mm: float | None
 
     def take(self, image: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        """DrawnScan an ideal image (X, Y, Z) of a person whose voxels lie at a `depth` (mm) below the brain's surface."""
+        """Scan an ideal image (X, Y, Z) of a person whose voxels lie at a `depth` (mm) below the brain's surface."""
         generator = seeded(self.seed)
         values = torch.from_numpy(image)
         if self.slice_mm > 1:
