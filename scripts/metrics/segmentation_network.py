@@ -1,4 +1,4 @@
-"""A segmenter that does not adapt to the image: a network that has seen brains in contrasts of all kinds."""
+"""A segmenter that adapts little to the image: a network that has seen brains in contrasts of all kinds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ TISSUES = (("ventricles", "sulcal_fluid"), ("cerebrum_gm", "cerebellar_gm"), ("c
 MIDDLE = (96, 116, 84)
 """The voxel of the working grid that is in the middle of the brain."""
 
-_ADVICE = "get the bundle's `models` folder, or train it with configs/train_segmenter.json"
+_ADVICE = "train it with configs/train_segmenter.json"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class NetworkSegmenter:
 
     The network of `configs/train_segmenter.json` labels windows of about the size that it was trained on, and their
     logits are blended. Windows cover a box in the middle of the grid that holds every brain; beyond it nothing gets a
-    label. The same weights label all images: unlike `TissueSegmenter`, it fits neither intensities of structures nor a
-    gain field nor a warp to an image.
+    label. The same weights label all images: unlike `TissueSegmenter`, it fits neither a gain field nor a warp to an
+    image, and of intensities only those of fluid, gray and white matter in a window.
     """
 
     weights: Path | str
