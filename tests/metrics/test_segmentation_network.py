@@ -129,7 +129,7 @@ def test_the_prior_of_a_box_is_cut_from_that_of_the_grid():
 
 
 def test_weights_that_cannot_serve_are_refused(weights, tmp_path):
-    with pytest.raises(InputError, match="nothing.pt does not exist; get the bundle's `models` folder, or train it"):
+    with pytest.raises(InputError, match="nothing.pt does not exist; train it with configs.train_segmenter.json"):
         NetworkSegmenter(tmp_path / "nothing.pt")
     with pytest.raises(InputError, match="holds another network"):
         NetworkSegmenter(weights)
