@@ -1,20 +1,19 @@
 """Batches of labelled images of simulated people, no two of the same contrast."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from ..base.arguments import check_whole
 from ..base.seeds import derive_seed
 from ..metrics.segmentation_input import relative_window
 from ..metrics.segmentation_network import MIDDLE, box_in_grid, expected_in
 from ..phantom.deformation import identity, sample
-from ..training.epochs import EpochDataset
+from ..training.epochs import NumberedBatches
 from .anatomies import SimulatedAnatomies, decode
 from .contrast import ContrastLaw
 from .scan import ScanLaw
@@ -48,11 +47,10 @@ class WindowLaw:
         return box, torch.einsum("ij,jxyz->ixyz", pose, identity(self.size)) + offset[:, None, None, None]
 
 
-class LabelledImages(EpochDataset):
+class LabelledImages(NumberedBatches):
     """Batches of `image` (B, 1, X, Y, Z), relative to its 99th percentile, `label` (B, 1, X, Y, Z), and `prior`.
 
-    Each image is drawn from the seed and its number alone. Of several processes or workers, each makes batches of its
-    own. The people are those of training, or the `held_out` ones.
+    Each image is drawn from the seed and its number alone. The people are those of training, or the `held_out` ones.
     """
 
     def __init__(
@@ -67,23 +65,18 @@ class LabelledImages(EpochDataset):
         held_out: bool = False,
     ) -> None:
         check_whole("batch", batch)
-        check_whole("steps", steps)
         self.anatomies, self.window, self.contrasts, self.scans = anatomies, window, contrasts, scans
-        self.batch, self.steps, self.seed, self.held_out = batch, steps, seed, held_out
-        super().__init__()
+        self.batch, self.seed, self.held_out = batch, seed, held_out
+        super().__init__(steps)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """This worker's batches of the epoch."""
-        worker = get_worker_info()
-        number, total = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        for index in range(number, self.steps, total):
-            step = ((self.epoch - 1) * self.steps + index) * self.processes + self.process
-            images = [self._draw(self.batch * step + place) for place in range(self.batch)]
-            yield {
-                **{key: torch.stack([image[key] for image in images]) for key in ("image", "prior", "label")},
-                "subject": [f"person {image['person']}" for image in images],
-                "scanner": [f"image {image['number']}" for image in images],
-            }
+    def make_batch(self, number: int) -> dict[str, Any]:
+        """`batch` images."""
+        images = [self._draw(self.batch * number + place) for place in range(self.batch)]
+        return {
+            **{key: torch.stack([image[key] for image in images]) for key in ("image", "prior", "label")},
+            "subject": [f"person {image['person']}" for image in images],
+            "scanner": [f"image {image['number']}" for image in images],
+        }
 
     def _draw(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng(derive_seed("segmenter image", self.seed, number))

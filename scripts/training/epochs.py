@@ -1,13 +1,15 @@
 """Batches of training, epoch by epoch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import torch.distributed as dist
 from ignite.engine import Engine, Events
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from ..base.arguments import check_whole
 from ..base.errors import InputError
 
 
@@ -23,6 +25,30 @@ class EpochDataset(IterableDataset[dict[str, Any]]):
 
     def warn_of_batches(self, size: int, share: float = 1.0) -> None:
         """Say so where batches of this size, of whose samples these are a share, are not as mixed as they should be."""
+
+
+class NumberedBatches(EpochDataset, ABC):
+    """`steps` whole batches an epoch, each of which depends on its number alone, counted from a training's first step.
+
+    Of several processes, each has steps of its own: with P of them, process p has p, P + p, 2 P + p and so on. Workers
+    take turns, so their number does not matter.
+    """
+
+    def __init__(self, steps: int) -> None:
+        check_whole("steps", steps)
+        self.steps = steps
+        super().__init__()
+
+    @abstractmethod
+    def make_batch(self, number: int) -> dict[str, Any]:
+        """The batch of a number."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """This worker's batches of the epoch."""
+        worker = get_worker_info()
+        first, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for index in range(first, self.steps, workers):
+            yield self.make_batch(((self.epoch - 1) * self.steps + index) * self.processes + self.process)
 
 
 class EpochLoader:
