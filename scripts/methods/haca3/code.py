@@ -10,9 +10,10 @@ from torch import Tensor
 from ...base.arguments import refuse_unknown
 from ...base.errors import InputError
 from ...jobs.targets import COMMON, StoredCode, is_number
+from ...layers.tone_curve import ToneCurve
 from ..base import Code
 from .levels import mean_levels, with_levels
-from .tone import ToneCurve, mean_curve
+from .tone import mean_curve
 
 _REQUIRED, _OPTIONAL = ("theta", "eta"), ("tone", "levels")
 

@@ -12,8 +12,8 @@ from ...base.errors import InputError
 from ...base.steps import tell
 from ...inferers.harmonization import Harmonized, SourceFeatures
 from ...jobs.targets import StoredCode
-from ...layers.carry_detail import DetailCarrier, Redrawing
 from ..base import Abilities, Method
+from .carry_detail import DetailCarrier, Redrawing
 from .code import Haca3Code, read_haca3_code
 from .features import features_table
 from .levels import LevelCalibration

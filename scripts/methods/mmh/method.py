@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from ...base.contrasts import CONTRASTS
 from ...base.steps import tell
 from ...inferers.harmonization import Harmonized
-from ...layers.carry_detail import DetailCarrier, Redrawing
+from ...layers.carry_curve import CurveCarrier
 from ..base import Abilities, Code, Method
 from .inferer import DiffusionInferer
 from .network import Mmh
@@ -32,14 +32,14 @@ class MmhCode(Code):
 class MmhMethod(Method):
     """Each image goes through the diffusion; `detail` then gives it back what the network's voxels are too large for.
 
-    The lines that do this lead from what the network saw of the image to what it made of it, and are taken by the image
-    itself. No other image of the subject has a part in it.
+    That is the image itself, through the curve from the brightness of what the network saw of it to that of what it
+    made. No other image of the subject has a part in it.
     """
 
     parts = ("detail",)
     network: Mmh
 
-    def __init__(self, name: str, network: Mmh, inferer: DiffusionInferer, detail: DetailCarrier | None = None) -> None:
+    def __init__(self, name: str, network: Mmh, inferer: DiffusionInferer, detail: CurveCarrier | None = None) -> None:
         self.name = name
         self.network = network
         self.inferer = inferer
@@ -65,7 +65,7 @@ class MmhMethod(Method):
         tell("finish")
         finished = []
         for result, code in zip(results, codes, strict=True):
-            source = data["image"][CONTRASTS.index(code.contrast)].to(result.image.device)
-            seen = Redrawing(self.network.grid.blurred(source[None, None])[0], 0.0)
-            finished.append(replace(result, image=self.detail(result.image, source, seen)))
+            source = data["image"][CONTRASTS.index(code.contrast), None].to(result.image.device)
+            seen = self.network.grid.blurred(source[None])[0]
+            finished.append(replace(result, image=self.detail(result.image, source, seen, result.image)))
         return finished

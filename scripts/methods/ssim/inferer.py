@@ -6,15 +6,13 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
-from ...base.arguments import check_whole
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import PRECISIONS
-from ...layers.carry_detail import DetailCarrier, Redrawing
+from ...layers.carry_curve import CurveCarrier
 from .field import Field, check_field, enlarge_voxels, field_around, shrink_voxels
 from .network import SsimNet, StyleCode
-from .own_style import fitted_style
 
 
 class FieldInferer(HarmonizationInferer):
@@ -22,9 +20,8 @@ class FieldInferer(HarmonizationInferer):
 
     If it is not `whole`, the box is gone through in windows of the size of `field`, `overlap` being the share that
     neighbours have in common: that is how a network is used that was trained on patches. What voxels of more than 1 mm
-    do not show, the result has from the source. `detail`, if it is there, leads from what the source's own style makes
-    of it to the result, so that what the network cannot rebuild is not lost (not in the paper). That style is the
-    encoder's, which a `whole` box brings in `style_steps` to what redraws the source best.
+    do not show, the result has from the source. `detail`, if it is there, then takes all from the source but the
+    brightness, so that what the network cannot rebuild is not lost (not in the paper).
     """
 
     def __init__(
@@ -34,11 +31,9 @@ class FieldInferer(HarmonizationInferer):
         whole: bool = True,
         overlap: float = 0.5,
         precision: str = "fp32",
-        detail: DetailCarrier | None = None,
-        style_steps: int = 0,
+        detail: CurveCarrier | None = None,
     ) -> None:
         check_field(field, voxel_mm)
-        check_whole("style_steps", style_steps, 0)
         if not 0 <= overlap < 1:
             raise InputError(f"`overlap` must be at least 0 and below 1, got {overlap}")
         if precision not in PRECISIONS:
@@ -49,7 +44,6 @@ class FieldInferer(HarmonizationInferer):
         self.overlap = overlap
         self.precision = precision
         self.detail = detail
-        self.style_steps = style_steps
 
     @torch.inference_mode()
     def harmonize(
@@ -61,32 +55,21 @@ class FieldInferer(HarmonizationInferer):
         part = field.cut(source)[None]
         rest = part - shrink_voxels(seen, self.voxel_mm)
 
-        def made(style: StyleCode | None) -> Tensor:
+        results = []
+        for target in targets:
             with self._precise(source):
-                result = self._pass(seen, network, style)
-            result = (shrink_voxels(result, self.voxel_mm) + rest).clamp(min=0) * (part > 0)
-            return field.put_back(result[0], source.shape)
-
-        results = [made(target) for target in targets]
-        if self.detail is not None:
-            again = Redrawing(made(self._drawn_style(seen, network)), 0.0)
-            results = [self.detail(result, source[0], again) for result in results]
+                made = self._pass(seen, network, target)
+            result = (shrink_voxels(made, self.voxel_mm) + rest).clamp(min=0) * (part > 0)
+            result = field.put_back(result[0], source.shape)
+            results.append(result if self.detail is None else self.detail(result, source, seen, made))
         return [Harmonized(result) for result in results]
 
     @torch.inference_mode()
     def encode(self, image: Tensor, network: SsimNet) -> StyleCode:
         """The style of the network's contrast among images (4, X, Y, Z)."""
         _, seen = self._look(self._source(image, network))
-        return self._own_style(seen, network)
-
-    def _own_style(self, seen: Tensor, network: SsimNet) -> StyleCode:
         found = network.style(seen)
         return StyleCode(found.mean, found.labels)
-
-    def _drawn_style(self, seen: Tensor, network: SsimNet) -> StyleCode:
-        if not (self.whole and self.style_steps):
-            return self._own_style(seen, network)
-        return fitted_style(seen, network, self.style_steps)
 
     def _source(self, image: Tensor, network: SsimNet) -> Tensor:
         """(1, X, Y, Z)."""

@@ -9,13 +9,14 @@ from torch import Tensor
 from scripts.base.errors import InputError
 from scripts.inferers.harmonization import Harmonized
 from scripts.jobs.targets import StoredCode
-from scripts.layers.carry_detail import Redrawing
+from scripts.layers.tone_curve import ToneCurve
+from scripts.methods.haca3.carry_detail import Redrawing
 from scripts.methods.haca3.code import Haca3Code
 from scripts.methods.haca3.fusing import MedianFusion
 from scripts.methods.haca3.levels import LevelCalibration
 from scripts.methods.haca3.method import Haca3Method
 from scripts.methods.haca3.network import Haca3
-from scripts.methods.haca3.tone import ToneCalibration, ToneCurve
+from scripts.methods.haca3.tone import ToneCalibration
 from scripts.methods.haca3.triplanar import TriPlanarInferer
 
 from .own_parts import own_haca3_plus

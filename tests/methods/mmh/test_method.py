@@ -5,7 +5,8 @@ from monai.networks.schedulers import DDIMScheduler
 from scripts.base.errors import InputError
 from scripts.base.steps import show_steps
 from scripts.jobs.targets import StoredCode
-from scripts.layers.carry_detail import DetailCarrier, Redrawing
+from scripts.layers.carry_curve import CurveCarrier
+from scripts.layers.tone_curve import CurveFinder
 from scripts.methods.mmh.inferer import DiffusionInferer
 from scripts.methods.mmh.method import MmhCode, MmhMethod
 from scripts.methods.mmh.network import Mmh
@@ -14,7 +15,7 @@ from scripts.methods.mmh.sampling import DdimSampler
 from .tiny import tiny_network
 
 
-def method(network: Mmh | None = None, detail: DetailCarrier | None = None, **options) -> MmhMethod:
+def method(network: Mmh | None = None, detail: CurveCarrier | None = None, **options) -> MmhMethod:
     scheduler = DDIMScheduler(1000, "scaled_linear_beta", clip_sample=False)
     inferer = DiffusionInferer(DdimSampler(scheduler, 6, 3, 2), **options)
     return MmhMethod("mmh", (network or tiny_network()).eval(), inferer, detail)
@@ -61,13 +62,13 @@ def test_the_second_stage_begins_with_what_the_first_one_makes():
     assert (inferer.harmonize(sources()["image"], network, ["t1w"])[0].image - expected).abs().max() > 0.02
 
 
-def test_detail_is_carried_by_lines_from_what_the_network_saw():
-    data, carrier = sources(), DetailCarrier(None, radius=4, coarseness=2)
+def test_detail_is_carried_by_the_curve_from_what_the_network_saw():
+    data, carrier = sources(), CurveCarrier(CurveFinder(threshold=0))
     plain, detailed = method(), method(detail=carrier)
     code = plain.middle_ground("t1w", None)
     (result,) = plain.harmonize(data, [code])
     seen = plain.network.grid.blurred(data["image"][:1, None])[0]
-    expected = carrier(result.image, data["image"][0], Redrawing(seen, 0.0))
+    expected = carrier(result.image, data["image"][:1], seen, result.image)
     torch.testing.assert_close(detailed.harmonize(data, [code])[0].image, expected)
     assert not torch.equal(expected, result.image)
 

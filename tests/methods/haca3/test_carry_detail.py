@@ -3,7 +3,7 @@ import torch
 from torch.nn.functional import pad
 
 from scripts.base.errors import InputError
-from scripts.layers.carry_detail import DetailCarrier, Redrawing
+from scripts.methods.haca3.carry_detail import DetailCarrier, Redrawing
 from scripts.methods.haca3.tone import ToneCalibration
 
 CLEAN, SPOILT = 0.4, 1.3

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d, interpolate, pad
 
-from ..base.errors import InputError
+from ...base.errors import InputError
 
 
 class Calibration(Protocol):
