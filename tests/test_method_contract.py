@@ -61,7 +61,6 @@ NARROW_DIFFUSION: Mapping[str, Any] = {
     "steps_up": 2,
     "middle": 2,
     "steps_down": 1,
-    "detail#radius": 4,
 }
 NARROW_NETWORK: Mapping[str, Mapping[str, Any]] = {
     "method_haca3": {

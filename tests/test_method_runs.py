@@ -25,7 +25,7 @@ METHODS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
     "mmh": (
         ("method_mmh_small.json",),
-        {**NARROW_MMH, "middle": 2, "steps_up": 2, "steps_down": 1, "detail#radius": 4, "random_weights": True},
+        {**NARROW_MMH, "middle": 2, "steps_up": 2, "steps_down": 1, "random_weights": True},
     ),
     "ssim": (
         ("method_ssim.json",),
