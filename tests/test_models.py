@@ -15,7 +15,9 @@ MODELS = BUNDLE / "models"
 CARD = json.loads((MODELS / "model.json").read_text())
 
 
-DEFAULT, HACA3 = ("inference.json",), ("inference.json", "method_haca3.json")
+DEFAULT = ("inference.json",)
+HACA3 = ("inference.json", "method_haca3.json")
+SEGMENTER = ("train.json", "train_segmenter.json")
 
 
 @pytest.mark.parametrize(
@@ -24,9 +26,10 @@ DEFAULT, HACA3 = ("inference.json",), ("inference.json", "method_haca3.json")
         ("model.pt", DEFAULT, "network_def"),
         ("haca3_model.pt", HACA3, "network_def"),
         ("haca3_fusion.pt", HACA3, "fusion_def"),
+        ("segmenter.pt", SEGMENTER, "network_def"),
     ],
 )
-def test_weights_fill_the_networks_of_inference(file, configs, id):
+def test_weights_fill_the_networks_of_their_configs(file, configs, id):
     parser = ConfigParser()
     parser.read_config([str(BUNDLE / "configs" / name) for name in configs])
     assert load_weights(parser.get_parsed_content(id), MODELS / file) == CARD["files"][file]["sha256"]

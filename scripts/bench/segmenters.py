@@ -28,7 +28,7 @@ from ..metrics.segmentation import TissueSegmenter
 from ..metrics.segmentation_network import NetworkSegmenter
 from ..metrics.volumes import coefficient_of_variation, dice, region_volumes
 
-WEIGHTS = Path(__file__).parents[2] / "output" / "training" / "segmenter" / "segmenter.pt"
+WEIGHTS = Path(__file__).parents[2] / "models" / "segmenter.pt"
 SEGMENTERS = ("classical", "network")
 MEASURES = {"Dice ↑": 3, "volume error (%) ↓": 1, "CV (%) ↓": 2}
 
