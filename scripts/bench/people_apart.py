@@ -23,7 +23,7 @@ from ..base.contrasts import BIDS_SUFFIX
 from ..base.errors import InputError
 from ..base.markdown_table import markdown_table
 from ..images.bids_cohort import read_cohort
-from ..methods.haca3plus.tissue_levels import weigh
+from ..methods.haca3plus.tissue_levels import Brightness, weigh
 
 _MARK = "_desc-code"
 _QUANTILES = (0.1, 0.5, 0.9, 0.95)
@@ -36,8 +36,7 @@ class EncodedScan:
     subject: str
     scanner: str
     contrast: str
-    percentiles: torch.Tensor
-    levels: torch.Tensor
+    brightness: Brightness
 
 
 def read_scans(folder: Path, scanners: Mapping[str, str]) -> list[EncodedScan]:
@@ -45,9 +44,9 @@ def read_scans(folder: Path, scanners: Mapping[str, str]) -> list[EncodedScan]:
     scans = []
     for path in sorted(folder.rglob(f"*{_MARK}_*.json")):
         code = json.loads(path.read_text(encoding="utf-8"))
-        numbers = (torch.tensor([code[name]]) for name in ("percentiles", "levels"))
+        numbers = Brightness(*(torch.tensor([code[name]]) for name in Brightness._fields))
         name = path.name.replace(_MARK, "").removesuffix(".json")
-        scans.append(EncodedScan(name.split("_")[0], scanners.get(name, ""), code["contrast"], *numbers))
+        scans.append(EncodedScan(name.split("_")[0], scanners.get(name, ""), code["contrast"], numbers))
     if len(scans) < 2:
         raise InputError(f"at least two code files are needed, {folder} has {len(scans)}")
     return scans
@@ -55,7 +54,7 @@ def read_scans(folder: Path, scanners: Mapping[str, str]) -> list[EncodedScan]:
 
 def apart(source: EncodedScan, target: EncodedScan) -> float:
     """How much the target asks of the source."""
-    return float(weigh(source.percentiles, source.levels, target.percentiles, target.levels).apart)
+    return float(weigh(source.brightness, target.brightness).apart)
 
 
 def table(scans: Sequence[EncodedScan]) -> str:

@@ -11,7 +11,7 @@ PERCENTILES = [0.1, 0.3, 0.5, 0.8, 1.2]
 
 def write_code(folder: Path, name: str, levels: list[float], factor: float = 1.0) -> None:
     percentiles = [factor * value for value in PERCENTILES]
-    code = {"contrast": "t1w", "percentiles": percentiles, "levels": levels}
+    code = {"contrast": "t1w", "percentiles": percentiles, "levels": levels, "extent": [0.0]}
     folder.mkdir(exist_ok=True)
     (folder / f"{name}_desc-code_T1w.json").write_text(json.dumps(code))
 

@@ -35,14 +35,14 @@ class PlusMethod(Method):
     def encode(self, images: Tensor, contrast: str, when_absent: bool = False) -> PlusCode:
         """The code of a volume."""
         code = self.inferer.encode_volume(self.network, images[CONTRASTS.index(contrast)], contrast)
-        return code_of_tensors(code.mean, code.levels, self.network.layout, contrast)
+        return code_of_tensors(code, self.network.layout, contrast)
 
     def read_code(self, stored: StoredCode) -> PlusCode:
         """The code of a file."""
         return read_plus_code(stored, self.network.layout)
 
     def for_network(self, code: PlusCode) -> Tensor:
-        """(1, D + T)."""
+        """(1, D + T + 1)."""
         return code.tensor(self.network.default_target.device)
 
     @torch.inference_mode()

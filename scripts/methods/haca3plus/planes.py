@@ -20,7 +20,7 @@ from ...inferers.precision import PRECISIONS, NetworkPreparation, autocast
 from ..haca3.features import SliceFeatures
 from .network import HarmonizationNet
 from .plane_slices import PlaneSettings, PlaneSlices, Subject, bounding_box, first_slices, framed
-from .tissue_levels import TISSUES, aimed_at, volume_levels
+from .tissue_levels import TISSUES, Brightness, aimed_at, volume_levels
 from .trust import TrustLaw, likeness
 from .volume_code import VolumeCode, code_features, evenly_spread
 
@@ -91,7 +91,7 @@ class PlanesInferer(HarmonizationInferer):
     ) -> list[Harmonized]:
         """Sources (4, X, Y, Z), normalised, to one result for each target.
 
-        A target is a code (1, D), or one with the levels of its tissues behind it (1, D + T).
+        A target is a code (1, D), or one with the levels of its tissues and its extent behind it (1, D + T + 1).
         """
         network = self._prepare(network)
         subject = Subject(image, network, available)
@@ -150,7 +150,8 @@ class PlanesInferer(HarmonizationInferer):
         found, area = torch.cat(rows).float(), torch.cat(areas)
         mean = (found * (area / area.sum())[:, None]).sum(0, keepdim=True)
         levels = volume_levels(torch.cat(seen), torch.cat(weights, 1), area)[None]
-        return VolumeCode(mean, found, tuple(planes), tuple(indices), area, levels)
+        extent = shown.sum().float().view(1, 1).to(device)
+        return VolumeCode(mean, found, tuple(planes), tuple(indices), area, levels, extent)
 
     def _trust(
         self, network: HarmonizationNet, subject: Subject, codes: Tensor, sources: Mapping[int, VolumeCode]
@@ -207,12 +208,15 @@ def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int,
     It stays as it is where the subject lacks the target's contrast, or where no levels are known.
     """
     layout = network.layout
-    code, levels = target[:, : layout.length], target[:, layout.length :]
+    code, levels, extent = target.tensor_split([layout.length, layout.length + len(TISSUES)], dim=1)
     channel = int(layout.contrast(code)[0].argmax())
-    if channel not in sources or levels.shape[1] != len(TISSUES):
+    if channel not in sources or target.shape[1] == layout.length:
         return code
     own = sources[channel]
-    percentiles, changed = aimed_at(layout.percentiles(own.mean), own.levels, layout.percentiles(code), levels)
+    percentiles, changed = aimed_at(
+        Brightness(layout.percentiles(own.mean), own.levels, own.extent),
+        Brightness(layout.percentiles(code), levels, extent),
+    )
     if changed < _WORTH_SAYING:
         logger.info(
             "%s: the target differs from the source no more than two people of one scanner may, so that the levels of "

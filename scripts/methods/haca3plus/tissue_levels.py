@@ -9,7 +9,11 @@ are percentiles that the target's scanner would give to the source's person, who
 less than eleven percentiles do. So where the target shows the same person, or one with as much of each tissue, what is
 aimed at are its own percentiles r,
 
-    u = a r + (1 - a) q,  a falling from 1 to 0 while mean |r - q| / mean(q) rises through `ALIKE`         (12)
+    u = a r + (1 - a) q                                                                                    (12)
+
+with a = 1 for two scans that show as many voxels and whose percentiles are about what levels say, and 0 for two people:
+a falls from 1 to 0 while the logarithm of the ratio of the two extents rises through `SAME_EXTENT`, and likewise, as a
+second factor, while mean |r - q| / mean(q) rises through `ALIKE`.
 
 Scans of two people by one scanner differ too, and following that would bring the other person's looks over. So what
 differs less is only made as bright as the target. With e = p mean(u) / mean(p), what is aimed at is
@@ -29,8 +33,10 @@ from .curve import apply_curve, slopes
 
 TISSUES = ("csf", "gm", "wm")
 """The first channels of beta."""
-ALIKE = (0.03, 0.06)
-"""Two visits of a person differ by less than the first, most pairs of people by more."""
+SAME_EXTENT = (0.015, 0.03)
+"""Visits of a person differ by less than the first, nine of ten pairs of people by more than the second."""
+ALIKE = (0.06, 0.12)
+"""By how much levels are wrong at most. Half of the pairs of people differ by less, so that extents must tell them."""
 SAME_SCANNER = (0.03, 0.06)
 """Of pairs of people of one scanner 97 in 100 lie below the middle of these, of two scanners 79 in 100 above (T1w)."""
 SAME_PERSON = (0.01, 0.02)
@@ -106,6 +112,17 @@ def _joins(source: Tensor, target: Tensor, one: int, other: int) -> Tensor:
     return unknown | ((run * rise >= 0) & (rise.abs() <= _STEEPEST * run.abs()))
 
 
+class Brightness(NamedTuple):
+    """Of volumes the `percentiles` (N, P), the `levels` of tissues (N, T) and the `extent` (N, 1), 0 where not known.
+
+    The extent is the number of voxels that a volume shows.
+    """
+
+    percentiles: Tensor
+    levels: Tensor
+    extent: Tensor
+
+
 class Aim(NamedTuple):
     """Percentiles (N, P) to choose from: u and e of Eq. (13), and (N, 1) how far `apart` they are and a of Eq. (12)."""
 
@@ -115,26 +132,33 @@ class Aim(NamedTuple):
     alike: Tensor
 
 
-def weigh(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> Aim:
-    """What could be aimed at, by levels (N, T) and percentiles (N, P) of source volumes and of their targets."""
-    moved = carry_over(percentiles, source, target)
-    alike = 1 - _ramp(_apart(given, moved), ALIKE)
-    wanted = alike * given + (1 - alike) * moved
-    kept = percentiles * wanted.mean(1, keepdim=True) / percentiles.mean(1, keepdim=True).clamp(min=1e-6)
+def weigh(source: Brightness, target: Brightness) -> Aim:
+    """What source volumes could be brought to."""
+    moved = carry_over(source.percentiles, source.levels, target.levels)
+    alike = _same_extent(source.extent, target.extent) * (1 - _ramp(_apart(target.percentiles, moved), ALIKE))
+    wanted = alike * target.percentiles + (1 - alike) * moved  # Eq. (12)
+    gain = wanted.mean(1, keepdim=True) / source.percentiles.mean(1, keepdim=True).clamp(min=1e-6)
+    kept = source.percentiles * gain
     return Aim(wanted, kept, _apart(kept, wanted), alike)
 
 
-def aimed_at(percentiles: Tensor, source: Tensor, given: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Eqs. (12) and (13): what source volumes are brought to, by levels (N, T) and the target's percentiles (N, P).
+def aimed_at(source: Brightness, target: Brightness) -> tuple[Tensor, Tensor]:
+    """Eqs. (12) and (13): what source volumes are brought to, and b (N, 1): how far the contrast is changed at all.
 
-    Without levels that is what is `given`. Beside it, b (N, 1): how far the contrast is changed at all.
+    Without levels that is the target's percentiles.
     """
-    aim = weigh(percentiles, source, given, target)
+    aim = weigh(source, target)
     limits = [aim.alike * same + (1 - aim.alike) * other for same, other in zip(SAME_PERSON, SAME_SCANNER, strict=True)]
-    known = ((source > 0) & (target > 0)).any(1, keepdim=True)
+    known = ((source.levels > 0) & (target.levels > 0)).any(1, keepdim=True)
     changed = torch.where(known, _ramp(aim.apart, limits), 1.0)
-    wanted = torch.where(known, aim.wanted, given)
-    return changed * wanted + (1 - changed) * aim.kept, changed
+    wanted = torch.where(known, aim.wanted, target.percentiles)
+    return changed * wanted + (1 - changed) * aim.kept, changed  # Eq. (13)
+
+
+def _same_extent(one: Tensor, other: Tensor) -> Tensor:
+    """From 1 for equal extents (N, 1) to 0 for those of two people, and 0 where one is not known."""
+    ratio = (one.clamp(min=1).log() - other.clamp(min=1).log()).abs()
+    return torch.where((one > 0) & (other > 0), 1 - _ramp(ratio, SAME_EXTENT), 0.0)
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ class VolumeCode:
     """The code `mean` (1, D) of a volume, and those `rows` (R, D) of the slices that it is the mean of.
 
     `orientations`, `indices` and `areas`, in pixels of foreground, are those of the slices; the percentiles of all are
-    the volume's. `levels` (1, T) are those of its tissues, 0 where not known.
+    the volume's. `levels` (1, T) are those of its tissues, 0 where not known, and `extent` (1, 1) is the number of
+    voxels that it shows.
     """
 
     mean: Tensor
@@ -26,6 +27,7 @@ class VolumeCode:
     indices: tuple[int, ...]
     areas: Tensor
     levels: Tensor
+    extent: Tensor
 
 
 def evenly_spread(areas: Tensor, number: int) -> Tensor:

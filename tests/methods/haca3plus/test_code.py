@@ -8,6 +8,7 @@ from scripts.base.errors import InputError
 from scripts.jobs.targets import StoredCode, read_target_code, write_target_code
 from scripts.methods.haca3plus.code import PlusCode, code_of_tensors, read_plus_code
 from scripts.methods.haca3plus.codes import CodeLayout
+from scripts.methods.haca3plus.volume_code import VolumeCode
 
 LAYOUT = CodeLayout(theta=2, eta=1, percentiles=3)
 NUMBERS = {"theta": [0.5, -1.0], "eta": [2.0], "percentiles": [0.1, 0.5, 1.0]}
@@ -36,6 +37,7 @@ def test_a_file_gives_the_code_back_to_the_last_digit(tmp_path: Path):
         weights="5d1f",
         name="mine.json",
         levels=(0.25, 1 / 3, 0.0),
+        extent=(1234567.0,),
     )
     write_target_code(tmp_path / "mine.json", one.to_json())
     assert vars(read_plus_code(read_target_code(tmp_path / "mine.json"), LAYOUT)) == vars(one)
@@ -43,19 +45,29 @@ def test_a_file_gives_the_code_back_to_the_last_digit(tmp_path: Path):
 
 def test_the_network_takes_the_code_that_it_made():
     row = torch.tensor([[0.5, -1.0, 2.0, 0.1, 0.5, 1.0, 0.0, 0.0, 1.0, 0.0]])
-    levels = torch.tensor([[0.25, 0.75, 0.0]])
-    found = code_of_tensors(row, levels, LAYOUT, "pd")
-    assert (found.contrast, found.theta, found.eta, found.levels) == ("pd", (0.5, -1.0), (2.0,), (0.25, 0.75, 0.0))
-    assert torch.equal(found.tensor(torch.device("cpu")), torch.cat([row, levels], 1))
+    levels, extent = torch.tensor([[0.25, 0.75, 0.0]]), torch.tensor([[1500.0]])
+    volume = VolumeCode(row, row, ("axial",), (0,), torch.ones(1), levels, extent)
+    found = code_of_tensors(volume, LAYOUT, "pd")
+    assert (found.contrast, found.theta, found.eta) == ("pd", (0.5, -1.0), (2.0,))
+    assert (found.levels, found.extent) == ((0.25, 0.75, 0.0), (1500.0,))
+    assert torch.equal(found.tensor(torch.device("cpu")), torch.cat([row, levels, extent], 1))
 
 
-def test_a_code_of_an_earlier_version_has_no_levels():
-    assert read_plus_code(stored(), LAYOUT).levels == (0.0, 0.0, 0.0)
+def test_a_code_of_an_earlier_version_has_neither_levels_nor_extent():
+    read = read_plus_code(stored(), LAYOUT)
+    assert (read.levels, read.extent) == ((0.0, 0.0, 0.0), (0.0,))
 
 
 def test_the_mean_of_a_level_is_of_those_who_know_it():
     codes = [code(levels=(0.2, 0.6, 0.0)), code(levels=(0.4, 0.0, 0.0))]
     assert PlusCode.mean(codes).levels == pytest.approx((0.3, 0.6, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("extents", "extent"), [([900.0], 900), ([990.0, 1000], 995), ([900.0, 1000], 0), ([0.0, 1000], 0)]
+)
+def test_scans_of_one_person_have_a_mean_extent_and_several_people_none(extents, extent):
+    assert PlusCode.mean([code(extent=(each,)) for each in extents]).extent == (extent,)
 
 
 def test_the_mean_is_that_of_all_numbers_and_of_what_is_known():
@@ -86,6 +98,7 @@ def test_the_severity_is_the_norm_of_eta():
         ({"percentiles": [0.1, 1.0, 0.5]}, "`percentiles` must not fall, got [0.1, 1.0, 0.5]"),
         ({"levels": [1.0]}, "`levels` must be a list of 3 finite numbers, got [1.0]"),
         ({"levels": [1.0, -0.5, 0.0]}, "`levels` must be 0, where not known, or above, got [1.0, -0.5, 0.0]"),
+        ({"extent": [-2.0]}, "`extent` must be 0, where not known, or above, got [-2.0]"),
         ({"tone": [1.0]}, "unknown key `tone`"),
     ],
 )

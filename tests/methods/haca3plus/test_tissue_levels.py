@@ -1,13 +1,14 @@
 """Eqs. (11) to (13): percentiles that the target's scanner would give to the source's person."""
 
 import logging
+import math
 
 import numpy as np
 import pytest
 import torch
 
 from scripts.methods.haca3plus.planes import PlanesInferer
-from scripts.methods.haca3plus.tissue_levels import aimed_at, carry_over, interiors, volume_levels
+from scripts.methods.haca3plus.tissue_levels import Brightness, aimed_at, carry_over, interiors, volume_levels
 
 from .tiny import tiny_network
 
@@ -60,39 +61,61 @@ def test_what_no_gentle_curve_can_join_is_taken_together_or_left_out(source, tar
     assert (found.diff() >= 0).all()
 
 
-@pytest.mark.parametrize(("apart", "share"), [(0.0, 1.0), (0.03, 1.0), (0.045, 0.5), (0.06, 0.0), (0.2, 0.0)])
-def test_the_targets_own_percentiles_are_aimed_at_as_far_as_they_are_near_to_what_levels_say(apart, share):
+SAME, OTHER = 1000.0, 1100.0
+
+
+def seen(percentiles: torch.Tensor, levels: torch.Tensor, extent: float = SAME) -> Brightness:
+    return Brightness(percentiles, levels, torch.tensor([[extent]]))
+
+
+@pytest.mark.parametrize(
+    ("apart", "extent", "share"),
+    [
+        (0.0, 1000, 1.0),
+        (0.06, 1000, 1.0),
+        (0.09, 1000, 0.5),
+        (0.12, 1000, 0.0),
+        (0.2, 1000, 0.0),
+        # Larger or smaller by 1 %, 2.25 % and 4 %, and not known.
+        (0.03, 990, 1.0),
+        (0.03, 1000 * math.exp(0.0225), 0.5),
+        (0.09, 1000 * math.exp(-0.0225), 0.25),
+        (0.03, 1040, 0.0),
+        (0.0, 0, 0.0),
+    ],
+)
+def test_the_targets_own_percentiles_are_aimed_at_where_it_shows_the_same_person(apart, extent, share):
     source, target = torch.tensor([[0.3, 0.6, 1.0]]), torch.tensor([[0.2, 0.7, 1.1]])
     moved = carry_over(PERCENTILES, source, target)
     # Up for one, down for the next, by the same.
     given = moved + apart * moved.mean() * torch.tensor([[1.0, -1.0, 1.0, -1.0, 1.0]])
     expected = share * given + (1 - share) * moved
-    torch.testing.assert_close(aimed_at(PERCENTILES, source, given, target)[0], expected)
+    torch.testing.assert_close(aimed_at(seen(PERCENTILES, source), seen(given, target, extent))[0], expected)
 
 
 def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast():
     levels = torch.tensor([[0.3, 0.6, 1.0]])
     turn = torch.tensor([[1.0, -1.0, 1.0, -1.0, 0.0]])
-    # Another person's percentiles, far from the source's, so that levels decide; these ask for less and less change.
-    given = 3 * PERCENTILES
+    source = seen(PERCENTILES, levels)
+    # Another person's percentiles, so that levels decide; these ask for less and less change.
     for factors, changed in (([1.0, 1.4, 1.0], 1.0), ([1.0, 1.01, 1.0], 0.0), ([1.5, 1.5, 1.5], 0.0)):
         target = levels * torch.tensor([factors])
         wanted = carry_over(PERCENTILES, levels, target)
         kept = PERCENTILES * wanted.mean() / PERCENTILES.mean()
-        found, share = aimed_at(PERCENTILES, levels, given, target)
+        found, share = aimed_at(source, seen(3 * PERCENTILES, target, OTHER))
         torch.testing.assert_close(found, changed * wanted + (1 - changed) * kept)
         assert float(share) == pytest.approx(changed)
     # The same person's, whose scans differ less on one scanner.
     for apart, changed in ((0.005, 0.0), (0.015, 0.5), (0.025, 1.0)):
         same = PERCENTILES + apart * PERCENTILES.mean() * turn * 5 / 4
         expected = changed * same + (1 - changed) * PERCENTILES
-        torch.testing.assert_close(aimed_at(PERCENTILES, levels, same, levels)[0], expected)
+        torch.testing.assert_close(aimed_at(source, seen(same, levels))[0], expected)
 
 
 def test_without_levels_the_targets_own_percentiles_are_aimed_at():
-    given, none = PERCENTILES * 3, torch.zeros(1, 3)
-    assert torch.equal(aimed_at(PERCENTILES, none, given, torch.ones(1, 3))[0], given)
-    assert torch.equal(aimed_at(PERCENTILES, torch.ones(1, 3), given, none)[0], given)
+    given, none, some = PERCENTILES * 3, torch.zeros(1, 3), torch.ones(1, 3)
+    assert torch.equal(aimed_at(seen(PERCENTILES, none), seen(given, some, OTHER))[0], given)
+    assert torch.equal(aimed_at(seen(PERCENTILES, some), seen(given, none, OTHER))[0], given)
 
 
 def test_pixels_count_as_the_least_share_among_their_neighbours():
@@ -124,11 +147,12 @@ def test_a_target_with_levels_is_brought_to_the_person_whom_it_is_for(anything_i
     image[0, 3:13, 3:13, 3:13] = 0.2 + torch.rand(10, 10, 10, generator=torch.Generator().manual_seed(0))
     own = inferer.encode_volume(network, image[0], "t1w")
     assert own.levels.shape == (1, 3) and own.levels.any()
+    assert own.extent.tolist() == [[1000]]
     other = own.mean.clone()
     place = slice(network.layout.eta_end, network.layout.percentiles_end)
     other[:, place] *= 3
-    # The levels say that the scanner is the same: it is the person who differs.
-    alike = torch.cat([other, own.levels], 1)
+    # The levels say that the scanner is the same, and the extent that the person differs.
+    alike = torch.cat([other, own.levels, 1.1 * own.extent], 1)
     (expected,) = inferer.harmonize(image, network, [own.mean])
     with caplog.at_level(logging.INFO):
         (found,) = inferer.harmonize(image, network, [alike])

@@ -78,12 +78,13 @@ def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(any
     target = own.mean.clone()
     target[:, : network.layout.theta_end] += 1
     assert own.levels.any()
-    target = torch.cat([target, own.levels * 1.5], 1)
+    levels = own.levels * 1.5
+    target = torch.cat([target, levels, 0 * own.extent], 1)
     with caplog.at_level(logging.WARNING):
         (found,) = wary.harmonize(image, network, [target])
     assert "these scans are unlike what the network has learned" in caplog.text and "(t1w 0%)" in caplog.text
     knots = network.layout.percentiles(own.mean)
-    wanted = carry_over(knots, own.levels, target[:, network.layout.length :])
+    wanted = carry_over(knots, own.levels, levels)
     expected = apply_curve(image[None, :1].flatten(3), knots, slopes(knots, wanted)).view(1, 16, 16, 16)
     torch.testing.assert_close(found.image, expected * (image[:1] > network.foreground_threshold), atol=1e-5, rtol=0)
     (other,) = trusting.harmonize(image, network, [target])
