@@ -1,12 +1,14 @@
-"""Prints how much two scans ask to be changed into each other, within one scanner and between scanners.
+"""Prints how far two scans lie apart: of one person, of two people on one scanner, and of two people on two.
 
     python -m monai.bundle run --config_file "['configs/inference.json', 'configs/encode.json']" \\
         --dataset_dir output/unpaired/cohort --output_dir output/unpaired/codes
     python -m scripts.bench.people_apart output/unpaired/codes --cohort output/unpaired/cohort
 
 The first command writes the code files that the second one reads. Each scan is taken as a source whose target is each
-other person's scan of the same contrast; without `--cohort` all scans count as of one scanner. What is given is `apart`
-of Eq. (13) of HACA3+, by which the default decides whether the contrast of an image is changed at all.
+other scan of the same contrast; without `--cohort` all scans count as of one scanner. Quantiles over pairs:
+
+    asked     `apart` of Eq. (13) of HACA3+, by which the default decides whether a contrast is changed at all
+    extent    logarithm of the ratio of the two extents, which tells the same person from another one (Eq. 12)
 """
 
 import argparse
@@ -52,24 +54,36 @@ def read_scans(folder: Path, scanners: Mapping[str, str]) -> list[EncodedScan]:
     return scans
 
 
-def apart(source: EncodedScan, target: EncodedScan) -> float:
+def asked(source: EncodedScan, target: EncodedScan) -> float:
     """How much the target asks of the source."""
     return float(weigh(source.brightness, target.brightness).apart)
 
 
+def extent(source: EncodedScan, target: EncodedScan) -> float:
+    """By how much one shows more than the other."""
+    return float((source.brightness.extent.log() - target.brightness.extent.log()).abs())
+
+
 def table(scans: Sequence[EncodedScan]) -> str:
-    """A line for each contrast, within scanners and between them."""
-    found: dict[tuple[str, str], list[float]] = {}
+    """A line for each contrast, measure and kind of pair."""
+    found: dict[tuple[str, str, str], list[float]] = {}
     for source, target in permutations(scans, 2):
-        if source.contrast == target.contrast and source.subject != target.subject:
-            pairs = "of one scanner" if source.scanner == target.scanner else "of two scanners"
-            found.setdefault((BIDS_SUFFIX[source.contrast], pairs), []).append(apart(source, target))
+        if source.contrast == target.contrast:
+            for measure in (asked, extent):
+                key = BIDS_SUFFIX[source.contrast], measure.__name__, _kind(source, target)
+                found.setdefault(key, []).append(measure(source, target))
     lines = [
         [*group, str(len(values)), *(f"{value:.3f}" for value in np.quantile(values, _QUANTILES))]
         for group, values in sorted(found.items())
     ]
-    heads = ["contrast", "scans of two people", "pairs", *(f"{share:.0%}" for share in _QUANTILES)]
-    return markdown_table(heads, lines, 2)
+    heads = ["contrast", "measure", "two scans", "pairs", *(f"{share:.0%}" for share in _QUANTILES)]
+    return markdown_table(heads, lines, 3)
+
+
+def _kind(source: EncodedScan, target: EncodedScan) -> str:
+    if source.subject == target.subject:
+        return "of one person"
+    return "of two people, one scanner" if source.scanner == target.scanner else "of two people, two scanners"
 
 
 def main(words: Sequence[str] | None = None) -> str:
