@@ -36,7 +36,7 @@ TISSUES = ("csf", "gm", "wm")
 SAME_EXTENT = (0.015, 0.03)
 """Visits of a person differ by less than the first, 78 of 100 pairs of people by more than the second (T1w)."""
 ALIKE = (0.06, 0.12)
-"""By as much, about, levels are wrong. Most pairs of people differ by less too, so that extents must tell them apart."""
+"""Levels are wrong by about as much. Most pairs of people differ by less too, so extents must tell them apart."""
 SAME_SCANNER = (0.03, 0.06)
 """Of pairs of people of one scanner 99 in 100 lie below the middle of these, of two scanners 71 in 100 above (T1w)."""
 SAME_PERSON = (0.01, 0.02)
