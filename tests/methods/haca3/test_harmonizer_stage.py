@@ -120,6 +120,8 @@ def train_half(rank: int, folder: str) -> None:
     stage(pick(tiny_batch(), 2 * rank, 2 * rank + 2), 1)["total"].backward()
     if rank == 0:
         torch.save(gradients(stage.module), Path(folder) / "gradients.pt")
+    # Else it would be the last to hold the group, whose threads may wait for the interpreter that waits for them.
+    del stage
     dist.destroy_process_group()
 
 
