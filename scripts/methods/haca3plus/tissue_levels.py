@@ -6,8 +6,7 @@ tissue hardly do. With levels s of the source's volume and t of the target's, of
     q = curve(p) through (0, 0), (s_1, t_1) .. (s_T, t_T)    (11), as in Eqs. (1) to (3) with delta = 0
 
 are percentiles that the target's scanner would give to the source's person, whose percentiles are p. Three levels say
-less than eleven percentiles do. So where the target shows the same person, or one with as much of each tissue, what is
-aimed at are its own percentiles r,
+less than eleven percentiles do. So where the target shows the same person, what is aimed at are its own percentiles r,
 
     u = a r + (1 - a) q                                                                                    (12)
 
