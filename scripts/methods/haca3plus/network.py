@@ -179,8 +179,8 @@ class HarmonizationNet(nn.Module):
     ) -> Drawn:
         """The image of a `target` (B, D) of what was `seen`.
 
-        Gain, residual and gate count `kept` (B, 3) times, and all of these and the curve's correction `trust` (B, 1)
-        times.
+        Gain, residual and gate count `kept` (B, 3) times. The curve's correction counts as often as the first number of
+        `trust` (B, 2) says, and the other three as the second.
         """
         style = self.layout.style(target)
         alpha = self.attention(style, sources, seen.confidence, seen.shown, available)
@@ -192,9 +192,9 @@ class HarmonizationNet(nn.Module):
         source = (sources * same.unsqueeze(-1)).sum(1)
         own = self.layout.style(source)
         kappa = self.unlikeness(own[:, : -self.contrasts], style[:, : -self.contrasts])
-        if trust is not None:
-            kappa = kappa * trust
-        delta = kappa * self.curve(torch.cat([own, style], dim=1))
+        corrected = kappa if trust is None else kappa * trust[:, :1]
+        changed = kappa if trust is None else kappa * trust[:, 1:]
+        delta = corrected * self.curve(torch.cat([own, style], dim=1))
         knots = self.layout.percentiles(source)
         slope = slopes(knots, self.layout.percentiles(target)) * delta.exp()  # Eqs. (1), (2)
         curved = apply_curve((image * chosen).sum(1, keepdim=True), knots, slope)
@@ -206,7 +206,7 @@ class HarmonizationNet(nn.Module):
             seen.visible,
             features,
             torch.cat([source, style], dim=1),
-            kappa if kept is None else kappa * kept,
+            changed if kept is None else changed * kept,
         )
         return Drawn(made.image, decoded, curved, made.gain, made.residual, made.gate, alpha, beta, delta)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +31,13 @@ class PlaneSettings:
     workers: int
     detail: float
     attention: bool
+
+
+class Wanted(NamedTuple):
+    """A target as it would be of the subject: a code (1, D), and (1, 1) how far the curve to it may be corrected."""
+
+    code: Tensor
+    corrected: Tensor
 
 
 class Subject:
@@ -76,8 +84,8 @@ class Subject:
 class PlaneSlices:
     """The slices of one orientation, and what comes of them.
 
-    `codes` (1, 4, D) are those of the sources, each of `targets` (1, D) is one to draw, and `trust` is how far the
-    network is trusted with sources by their contrast, without limit if a contrast is not there.
+    `codes` (1, 4, D) are those of the sources, `targets` is what to draw, and `trust` is how far the network is trusted
+    with sources by their contrast, without limit if a contrast is not there.
     """
 
     def __init__(
@@ -86,7 +94,7 @@ class PlaneSlices:
         network: HarmonizationNet,
         orientation: str,
         codes: Tensor,
-        targets: Sequence[Tensor],
+        targets: Sequence[Wanted],
         trust: Mapping[str, float],
         settings: PlaneSettings,
     ) -> None:
@@ -126,10 +134,10 @@ class PlaneSlices:
         with autocast(self.settings.precision, image.device):
             seen = self.network.see(image, sources, available)
             for index, target in enumerate(self.targets):
-                same = self._same(target)
-                trust = (self.network.layout.contrast(target) * self.trust).sum(1, keepdim=True)
-                given = target.expand(len(batch), -1), sources, available
-                drawn = self.network.draw(image, seen, *given, None, trust)
+                same = self._same(target.code)
+                trust = (self.network.layout.contrast(target.code) * self.trust).sum(1, keepdim=True)
+                given = target.code.expand(len(batch), -1), sources, available
+                drawn = self.network.draw(image, seen, *given, None, torch.cat([trust * target.corrected, trust], 1))
                 finished, alpha = self._finish(drawn, seen.shown * same, same)
                 self._put(self.images[index], batch, finished[:, 0])
                 area = seen.visible.sum((2, 3)).clamp(min=1)

@@ -19,7 +19,7 @@ from ...inferers.harmonization import HarmonizationInferer, Harmonized
 from ...inferers.precision import PRECISIONS, NetworkPreparation, autocast
 from ..haca3.features import SliceFeatures
 from .network import HarmonizationNet
-from .plane_slices import PlaneSettings, PlaneSlices, Subject, bounding_box, first_slices, framed
+from .plane_slices import PlaneSettings, PlaneSlices, Subject, Wanted, bounding_box, first_slices, framed
 from .tissue_levels import TISSUES, Brightness, aimed_at, volume_levels
 from .trust import TrustLaw, likeness
 from .volume_code import VolumeCode, code_features, evenly_spread
@@ -96,15 +96,15 @@ class PlanesInferer(HarmonizationInferer):
         network = self._prepare(network)
         subject = Subject(image, network, available)
         codes = [self.encode_volume(network, image[c], CONTRASTS[c]) for c in subject.channels]
-        wanted = [network.default_target if t is None else t.to(subject.device) for t in targets]
+        given = [network.default_target if t is None else t.to(subject.device) for t in targets]
         means = network.default_target.new_zeros(1, len(CONTRASTS), network.layout.length)
         for channel, code in zip(subject.channels, codes, strict=True):
             means[0, channel] = code.mean[0]
         known = dict(zip(subject.channels, codes, strict=True))
-        wanted = [_for_person(network, target, known) for target in wanted]
+        wanted = [_for_person(network, target, known) for target in given]
         dtype = PRECISIONS[self.precision]
         settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
-        made = {int(network.layout.contrast(target)[0].argmax()) for target in wanted}
+        made = {int(network.layout.contrast(target.code)[0].argmax()) for target in wanted}
         # What is made of other contrasts alone starts at nothing that could be kept.
         trust = self._trust(network, subject, means, known) if known.keys() & made else {}
         passes = [PlaneSlices(subject, network, plane, means, wanted, trust, settings) for plane in self.orientations]
@@ -202,26 +202,27 @@ class PlanesInferer(HarmonizationInferer):
         return Harmonized(image[None], subject.foreground, subject.visible[None], attention, uncertainty, features)
 
 
-def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int, VolumeCode]) -> Tensor:
-    """The code (1, D) of a target as of the subject, whose `sources` are given by channel; Eqs. (12) and (13).
+def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int, VolumeCode]) -> Wanted:
+    """A target as of the subject, whose `sources` are given by channel; Eqs. (12) and (13).
 
-    It stays as it is where the subject lacks the target's contrast, or where no levels are known.
+    Its code stays as it is where the subject lacks the target's contrast, or where no levels are known.
     """
     layout = network.layout
     code, levels, extent = target.tensor_split([layout.length, layout.length + len(TISSUES)], dim=1)
     channel = int(layout.contrast(code)[0].argmax())
     if channel not in sources or target.shape[1] == layout.length:
-        return code
+        return Wanted(code, torch.ones_like(code[:, :1]))
     own = sources[channel]
-    percentiles, changed = aimed_at(
+    aimed = aimed_at(
         Brightness(layout.percentiles(own.mean), own.levels, own.extent),
         Brightness(layout.percentiles(code), levels, extent),
     )
-    if changed < _WORTH_SAYING:
+    if aimed.changed < _WORTH_SAYING:
         logger.info(
             "%s: the target differs from the source no more than two people of one scanner may, so that the levels of "
             "tissue are changed by %.0f%% of that",
             CONTRASTS[channel],
-            100 * changed,
+            100 * aimed.changed,
         )
-    return torch.cat([code[:, : layout.eta_end], percentiles, layout.contrast(code)], dim=1)
+    carried = torch.cat([code[:, : layout.eta_end], aimed.percentiles, layout.contrast(code)], dim=1)
+    return Wanted(carried, aimed.changed * (1 - aimed.alike))

@@ -19,6 +19,9 @@ differs less is only made as bright as the target. With e = p mean(u) / mean(p),
 
     b u + (1 - b) e,  b rising from 0 to 1 while mean |u - e| / mean(u) rises through                      (13)
                       `SAME_SCANNER`, or, as far as a is 1, through `SAME_PERSON`
+
+The network corrects the curve b (1 - a) times: it learned to correct q, r needs no correction, and what is kept should
+have none.
 """
 
 from collections.abc import Sequence
@@ -141,17 +144,22 @@ def weigh(source: Brightness, target: Brightness) -> Aim:
     return Aim(wanted, kept, _apart(kept, wanted), alike)
 
 
-def aimed_at(source: Brightness, target: Brightness) -> tuple[Tensor, Tensor]:
-    """Eqs. (12) and (13): what source volumes are brought to, and b (N, 1): how far the contrast is changed at all.
+class Aimed(NamedTuple):
+    """Percentiles (N, P) that source volumes are brought to, and (N, 1) b of Eq. (13) and a of Eq. (12)."""
 
-    Without levels that is the target's percentiles.
-    """
+    percentiles: Tensor
+    changed: Tensor
+    alike: Tensor
+
+
+def aimed_at(source: Brightness, target: Brightness) -> Aimed:
+    """Eqs. (12) and (13). Without levels the target's percentiles are aimed at."""
     aim = weigh(source, target)
     limits = [aim.alike * same + (1 - aim.alike) * other for same, other in zip(SAME_PERSON, SAME_SCANNER, strict=True)]
     known = ((source.levels > 0) & (target.levels > 0)).any(1, keepdim=True)
     changed = torch.where(known, _ramp(aim.apart, limits), 1.0)
     wanted = torch.where(known, aim.wanted, target.percentiles)
-    return changed * wanted + (1 - changed) * aim.kept, changed  # Eq. (13)
+    return Aimed(changed * wanted + (1 - changed) * aim.kept, changed, aim.alike)  # Eq. (13)
 
 
 def _same_extent(one: Tensor, other: Tensor) -> Tensor:

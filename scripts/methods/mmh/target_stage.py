@@ -14,6 +14,7 @@ from ...base.arguments import check_whole
 from ...base.contrasts import CONTRASTS
 from ...base.errors import InputError
 from ...base.weights import load_weights
+from .axial_mean import AxialMean
 from .domain import TargetDomain
 from .grid import check_range
 from .losses import TargetLoss, gradient_loss
@@ -62,7 +63,7 @@ class TargetStage(nn.Module):
         network: Mmh,
         loss: TargetLoss,
         sampler: DdimSampler,
-        attention: TriPlanarAttention,
+        attention: TriPlanarAttention | AxialMean,
         statistics: StyleStatistics,
         domain: TargetDomain,
         learned_steps: int = 1,

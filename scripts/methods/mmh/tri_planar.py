@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from ...base.arguments import check_whole
 from ...base.errors import InputError
 from .encoder import SliceEncoder
+from .equidistant_slices import equidistant_slices
 
 _VIEWS = 3
 
@@ -42,19 +43,12 @@ class TriPlanarAttention(nn.Module):
 
     def view(self, volumes: Tensor, masks: Tensor, number: int) -> Tensor:
         """z_v, a vector (B, D) for one view."""
-        images = torch.stack([self._slices(v[0], m[0], number) for v, m in zip(volumes, masks, strict=True)])
+        images = torch.stack(
+            [equidistant_slices(v[0], m[0], number, self.slices) for v, m in zip(volumes, masks, strict=True)]
+        )
         found = self.encoder(images.flatten(0, 1)[:, None]).unflatten(0, images.shape[:2]).float()
         places = get_timestep_embedding(torch.arange(self.slices, device=found.device), found.shape[-1])
         described = normalize(found + places + self.views[number], dim=-1)  # Eq. (15)
         query = self.query.expand(len(described), -1, -1)
         z: Tensor = self.norm(self.attention(query, described, described, need_weights=False)[0][:, 0])  # Eq. (16)
         return z
-
-    def _slices(self, volume: Tensor, mask: Tensor, axis: int) -> Tensor:
-        """Equidistant ones (Z, H, W) along an axis, from the first to the last that shows something."""
-        others = [each for each in range(_VIEWS) if each != axis]
-        shown = mask.any(dim=others[1]).any(dim=others[0]).nonzero().flatten()
-        if not len(shown):
-            raise InputError("a volume must show something to have a style, its mask is empty")
-        places = torch.linspace(float(shown[0]), float(shown[-1]), self.slices, device=volume.device).round().long()
-        return volume.index_select(axis, places).movedim(axis, 0)

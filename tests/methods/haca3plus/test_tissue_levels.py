@@ -90,7 +90,9 @@ def test_the_targets_own_percentiles_are_aimed_at_where_it_shows_the_same_person
     # Up for one, down for the next, by the same.
     given = moved + apart * moved.mean() * torch.tensor([[1.0, -1.0, 1.0, -1.0, 1.0]])
     expected = share * given + (1 - share) * moved
-    torch.testing.assert_close(aimed_at(seen(PERCENTILES, source), seen(given, target, extent))[0], expected)
+    aimed = aimed_at(seen(PERCENTILES, source), seen(given, target, extent))
+    torch.testing.assert_close(aimed.percentiles, expected)
+    assert float(aimed.alike) == pytest.approx(share, abs=1e-4)
 
 
 def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast():
@@ -102,7 +104,7 @@ def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast(
         target = levels * torch.tensor([factors])
         wanted = carry_over(PERCENTILES, levels, target)
         kept = PERCENTILES * wanted.mean() / PERCENTILES.mean()
-        found, share = aimed_at(source, seen(3 * PERCENTILES, target, OTHER))
+        found, share, _ = aimed_at(source, seen(3 * PERCENTILES, target, OTHER))
         torch.testing.assert_close(found, changed * wanted + (1 - changed) * kept)
         assert float(share) == pytest.approx(changed)
     # The same person's, whose scans differ less on one scanner.

@@ -11,7 +11,7 @@ from scripts.base.errors import InputError
 from scripts.methods.haca3plus.curve import apply_curve, slopes
 from scripts.methods.haca3plus.network import HarmonizationNet
 from scripts.methods.haca3plus.planes import PlanesInferer
-from scripts.methods.haca3plus.tissue_levels import carry_over
+from scripts.methods.haca3plus.tissue_levels import Aimed, carry_over
 from scripts.methods.haca3plus.trust import TrustLaw, likeness
 
 from .tiny import tiny_network
@@ -91,19 +91,37 @@ def test_without_trust_the_result_is_the_match_of_levels_and_the_log_says_so(any
     assert (other.image - found.image).abs().max() > 0.05
 
 
-def test_each_contrast_is_drawn_with_its_own_trust_and_the_log_tells_all(monkeypatch, caplog):
+@pytest.fixture
+def trusts(monkeypatch) -> list[Tensor]:
+    """What the network is told of trust, call by call."""
+    draw, given_before = HarmonizationNet.draw, []
+
+    def told(*given: Any) -> Any:
+        given_before.append(given[-1])
+        return draw(*given)
+
+    monkeypatch.setattr(HarmonizationNet, "draw", told)
+    return given_before
+
+
+def test_the_curve_is_corrected_as_far_as_it_leads_to_another_persons_contrast(anything_is_tissue, trusts, monkeypatch):
+    network, image = tiny_network(learned=True), subject()
+    inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(NEVER, (8, 9)))
+    own = inferer.encode_volume(network, image[0], "t1w")
+    aimed = Aimed(network.layout.percentiles(own.mean), *(torch.full((1, 1), share) for share in (0.5, 0.2)))
+    monkeypatch.setattr("scripts.methods.haca3plus.planes.aimed_at", lambda *_: aimed)
+    monkeypatch.setattr(TrustLaw, "of", lambda *_: {"t1w": 0.6})
+    inferer.harmonize(image, network, [torch.cat([own.mean, own.levels, own.extent], 1)])
+    assert trusts[-1][0].tolist() == pytest.approx([0.6 * 0.5 * (1 - 0.2), 0.6])
+
+
+def test_each_contrast_is_drawn_with_its_own_trust_and_the_log_tells_all(monkeypatch, trusts, caplog):
     network, image = tiny_network(learned=True), subject()
     image[3] = image[0] ** 2
     inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(LIMITS, (8, 9), (0, 1)))
     targets = [inferer.encode_volume(network, image[c], name).mean for c, name in ((0, "t1w"), (3, "flair"))]
-    found, draw, trusts = iter([1.0, 0.84]), HarmonizationNet.draw, []
+    found = iter([1.0, 0.84])
     monkeypatch.setattr("scripts.methods.haca3plus.planes.likeness", lambda *_: next(found))
-
-    def told(*given: Any) -> Any:
-        trusts.append(given[-1])
-        return draw(*given)
-
-    monkeypatch.setattr(HarmonizationNet, "draw", told)
     with caplog.at_level(logging.WARNING):
         result, _ = inferer.harmonize(image, network, targets)
     expected = {"t1w": 0.7, "flair": 0.28}

@@ -4,7 +4,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from scripts.base.errors import InputError
+from scripts.methods.mmh.axial_mean import AxialMean
 from scripts.methods.mmh.encoder import SliceEncoder, SmallSliceEncoder
+from scripts.methods.mmh.equidistant_slices import equidistant_slices
 from scripts.methods.mmh.tri_planar import TriPlanarAttention
 
 
@@ -33,15 +35,15 @@ def test_slices_lie_at_equal_distances_from_the_first_to_the_last_that_shows_som
     volume = torch.arange(12.0).view(12, 1, 1).expand(12, 14, 16)
     mask = torch.zeros(12, 14, 16, dtype=torch.bool)
     mask[2:9, 3:12, 4:15] = True
-    found = attention()._slices(volume, mask, 0)
+    found = equidistant_slices(volume, mask, 0, 4)
     assert found.shape == (4, 14, 16) and found[:, 0, 0].tolist() == [2, 4, 6, 8]
     along_z = torch.arange(16.0).expand(12, 14, 16)
-    assert attention(slices=3)._slices(along_z, mask, 2)[:, 0, 0].tolist() == [4, 9, 14]
+    assert equidistant_slices(along_z, mask, 2, 3)[:, 0, 0].tolist() == [4, 9, 14]
 
 
 def test_a_view_is_what_the_query_finds_among_its_slices():
     module, (volume, mask) = attention(Means()), volumes()
-    images = torch.stack([module._slices(v[0], m[0], 1) for v, m in zip(volume, mask, strict=True)])
+    images = torch.stack([equidistant_slices(v[0], m[0], 1, 4) for v, m in zip(volume, mask, strict=True)])
     angles = torch.arange(4.0)[:, None] * 10000 ** (-torch.arange(4.0) / 4)
     places = torch.cat([angles.cos(), angles.sin()], dim=1)
     tokens = normalize(images.mean((2, 3))[..., None] + places + module.views[1], dim=-1)
@@ -73,3 +75,11 @@ def test_wrong_settings_and_empty_volumes_are_refused():
     volume, mask = volumes()
     with pytest.raises(InputError, match="must show something to have a style"):
         attention()(volume, mask & False)
+
+
+def test_without_attention_it_is_the_mean_of_axial_slices():
+    volume, mask = volumes()
+    described = AxialMean(Means(), slices=3)(volume, mask)
+    means = torch.stack([volume[:, 0, ..., place].mean((1, 2)) for place in (4, 9, 14)]).mean(0)
+    torch.testing.assert_close(described, means[:, None].expand(-1, 8))
+    assert not any(parameter.requires_grad for parameter in AxialMean(SmallSliceEncoder(16, 4)).parameters())
