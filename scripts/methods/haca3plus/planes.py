@@ -225,4 +225,4 @@ def _for_person(network: HarmonizationNet, target: Tensor, sources: Mapping[int,
             100 * aimed.changed,
         )
     carried = torch.cat([code[:, : layout.eta_end], aimed.percentiles, layout.contrast(code)], dim=1)
-    return Wanted(carried, aimed.changed * (1 - aimed.alike))
+    return Wanted(carried, aimed.corrected)

@@ -20,8 +20,9 @@ differs less is only made as bright as the target. With e = p mean(u) / mean(p),
     b u + (1 - b) e,  b rising from 0 to 1 while mean |u - e| / mean(u) rises through                      (13)
                       `SAME_SCANNER`, or, as far as a is 1, through `SAME_PERSON`
 
-The network corrects the curve b (1 - a) times: it learned to correct q, r needs no correction, and what is kept should
-have none.
+The network corrects the curve c (1 - a) times, with c rising from 0 to 1 while mean |u - e| / mean(u) rises through
+`SAME_PERSON`: it learned to correct q, r needs no correction, and between two scans by one scanner there is nothing to
+correct.
 """
 
 from collections.abc import Sequence
@@ -145,11 +146,14 @@ def weigh(source: Brightness, target: Brightness) -> Aim:
 
 
 class Aimed(NamedTuple):
-    """Percentiles (N, P) that source volumes are brought to, and (N, 1) b of Eq. (13) and a of Eq. (12)."""
+    """Percentiles (N, P) that source volumes are brought to, and (N, 1) how far.
+
+    `changed` is b of Eq. (13), and `corrected` how far the network may correct the curve to the percentiles.
+    """
 
     percentiles: Tensor
     changed: Tensor
-    alike: Tensor
+    corrected: Tensor
 
 
 def aimed_at(source: Brightness, target: Brightness) -> Aimed:
@@ -158,8 +162,9 @@ def aimed_at(source: Brightness, target: Brightness) -> Aimed:
     limits = [aim.alike * same + (1 - aim.alike) * other for same, other in zip(SAME_PERSON, SAME_SCANNER, strict=True)]
     known = ((source.levels > 0) & (target.levels > 0)).any(1, keepdim=True)
     changed = torch.where(known, _ramp(aim.apart, limits), 1.0)
+    corrected = (1 - aim.alike) * torch.where(known, _ramp(aim.apart, SAME_PERSON), 1.0)
     wanted = torch.where(known, aim.wanted, target.percentiles)
-    return Aimed(changed * wanted + (1 - changed) * aim.kept, changed, aim.alike)  # Eq. (13)
+    return Aimed(changed * wanted + (1 - changed) * aim.kept, changed, corrected)  # Eq. (13)
 
 
 def _same_extent(one: Tensor, other: Tensor) -> Tensor:

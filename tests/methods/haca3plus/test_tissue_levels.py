@@ -92,7 +92,7 @@ def test_the_targets_own_percentiles_are_aimed_at_where_it_shows_the_same_person
     expected = share * given + (1 - share) * moved
     aimed = aimed_at(seen(PERCENTILES, source), seen(given, target, extent))
     torch.testing.assert_close(aimed.percentiles, expected)
-    assert float(aimed.alike) == pytest.approx(share, abs=1e-4)
+    assert float(aimed.corrected) == pytest.approx(1 - share, abs=1e-4)
 
 
 def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast():
@@ -112,6 +112,20 @@ def test_what_people_of_one_scanner_differ_by_is_no_reason_to_change_a_contrast(
         same = PERCENTILES + apart * PERCENTILES.mean() * turn * 5 / 4
         expected = changed * same + (1 - changed) * PERCENTILES
         torch.testing.assert_close(aimed_at(source, seen(same, levels))[0], expected)
+
+
+def test_the_curve_is_corrected_as_far_as_more_changes_than_between_scans_by_one_scanner():
+    levels = torch.tensor([[0.3, 0.6, 1.0]])
+    source = seen(PERCENTILES, levels)
+    found = []
+    for factor in (1.0, 1.03, 1.05, 1.07, 1.4):
+        target = levels * torch.tensor([[1.0, factor, 1.0]])
+        wanted = carry_over(PERCENTILES, levels, target)
+        kept = PERCENTILES * wanted.mean() / PERCENTILES.mean()
+        apart = float((wanted - kept).abs().mean() / wanted.mean())
+        found.append(float(aimed_at(source, seen(3 * PERCENTILES, target, OTHER)).corrected))
+        assert found[-1] == pytest.approx(min(max((apart - 0.01) / 0.01, 0), 1), abs=1e-4)
+    assert found[0] == 0 < found[2] < 1 == found[-1]
 
 
 def test_without_levels_the_targets_own_percentiles_are_aimed_at():

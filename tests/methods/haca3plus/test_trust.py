@@ -104,15 +104,15 @@ def trusts(monkeypatch) -> list[Tensor]:
     return given_before
 
 
-def test_the_curve_is_corrected_as_far_as_it_leads_to_another_persons_contrast(anything_is_tissue, trusts, monkeypatch):
+def test_the_curve_is_corrected_as_far_as_the_aim_says(anything_is_tissue, trusts, monkeypatch):
     network, image = tiny_network(learned=True), subject()
     inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(NEVER, (8, 9)))
     own = inferer.encode_volume(network, image[0], "t1w")
-    aimed = Aimed(network.layout.percentiles(own.mean), *(torch.full((1, 1), share) for share in (0.5, 0.2)))
+    aimed = Aimed(network.layout.percentiles(own.mean), *(torch.full((1, 1), share) for share in (0.5, 0.4)))
     monkeypatch.setattr("scripts.methods.haca3plus.planes.aimed_at", lambda *_: aimed)
     monkeypatch.setattr(TrustLaw, "of", lambda *_: {"t1w": 0.6})
     inferer.harmonize(image, network, [torch.cat([own.mean, own.levels, own.extent], 1)])
-    assert trusts[-1][0].tolist() == pytest.approx([0.6 * 0.5 * (1 - 0.2), 0.6])
+    assert trusts[-1][0].tolist() == pytest.approx([0.6 * 0.4, 0.6])
 
 
 def test_each_contrast_is_drawn_with_its_own_trust_and_the_log_tells_all(monkeypatch, trusts, caplog):
