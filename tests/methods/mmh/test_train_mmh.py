@@ -114,6 +114,12 @@ def test_the_second_stage_leaves_the_first_as_it_was(style, target):
     assert "model.records.mean" in changed
 
 
+def test_the_second_stage_trains_without_attention(cohort, style, encoder, tmp_path):
+    attention = {"_target_": "scripts.methods.mmh.axial_mean.AxialMean", "encoder": "@encoder", "slices": 4}
+    output = train_target(cohort, style, encoder, tmp_path, attention=attention, epochs=1)
+    assert "style" in curves(output)
+
+
 @pytest.mark.parametrize("stage", ["style", "target"])
 def test_an_interrupted_training_goes_on_exactly(stage, cohort, style, encoder, target, tmp_path, monkeypatch):
     def again() -> Path:
