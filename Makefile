@@ -24,7 +24,7 @@ HARMONIZATIONS := $(METHODS:%=harmonize_%)
 
 # The cohorts and methods of `make benchmark`.
 BENCHMARK_COHORTS ?= treat masivar fthp
-BENCHMARK_METHODS ?= haca3plus haca3plus_half_detail haca3 mean_std white_stripe nyul spectrum_swap
+BENCHMARK_METHODS ?= haca3plus haca3plus_all_detail haca3 mean_std white_stripe nyul spectrum_swap
 
 .PHONY: demo evaluation benchmark weights weights-haca3 test test-slow bench lint audit monailabel release $(HARMONIZATIONS)
 

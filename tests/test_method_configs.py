@@ -23,7 +23,7 @@ def test_there_are_overlays():
 def test_overlay_with_a_network_defines_all_parts_of_a_method_and_else_ids_of_its_own(overlay):
     keys = list(keys_of(overlay))
     assert {*NETWORK_PARTS} <= {*keys}
-    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground", *OPTIONS}
+    assert set(keys) & set(keys_of(CONFIGS / "inference.json")) <= {*PARTS, "middle_ground", "carry_detail", *OPTIONS}
     if overlay in CLASSICAL:
         assert keys == [*PARTS]
 

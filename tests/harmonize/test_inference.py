@@ -140,7 +140,7 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
         "precision": "fp32",
         "orientations": ["axial", "coronal", "sagittal"],
         "code_slices": 8,
-        "detail": 1.0,
+        "detail": 0.5,
         "attention": True,
         "uncertainty": True,
         "trust": {

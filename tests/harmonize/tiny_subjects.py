@@ -50,7 +50,7 @@ NARROW_HACA3: dict[str, Any] = {
 # What narrows the network of each method that is HACA3 in some way.
 _NARROW = {
     "method_haca3.json": NARROW_HACA3,
-    "method_haca3plus_half_detail.json": NARROW,
+    "method_haca3plus_all_detail.json": NARROW,
     "method_haca3plus_without_detail.json": NARROW,
 }
 
