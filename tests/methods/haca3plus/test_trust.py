@@ -117,7 +117,8 @@ def test_the_curve_is_corrected_as_far_as_the_aim_says(anything_is_tissue, trust
 
 def test_the_decoded_image_takes_the_place_of_detail_as_far_as_it_is_trusted(monkeypatch):
     network, image = tiny_network(learned=True), subject()
-    target = PlanesInferer(orientations=["axial"]).encode_volume(network, image[0], "t1w").mean * 1.1
+    own = PlanesInferer(orientations=["axial"]).encode_volume(network, image[0], "t1w").mean
+    target = torch.cat([1.1 * own[:, : network.layout.percentiles_end], network.layout.contrast(own)], 1)
     given = {}
     for trust, detail in ((1.0, 1.0), (1.0, 0.5), (0.4, 1.0), (0.4, 0.0), (0.4, 0.5), (0.0, 1.0), (0.0, 0.0)):
         monkeypatch.setattr(TrustLaw, "of", lambda *_, trust=trust: {"t1w": trust, "flair": 1.0})
@@ -126,6 +127,12 @@ def test_the_decoded_image_takes_the_place_of_detail_as_far_as_it_is_trusted(mon
     torch.testing.assert_close(given[0.4, 0.5], (given[0.4, 1.0] + given[0.4, 0.0]) / 2)
     assert (given[0.4, 0.0] - given[0.4, 1.0]).abs().max() > 1e-3 < (given[1.0, 0.5] - given[1.0, 1.0]).abs().max()
     assert torch.equal(given[0.0, 0.0], given[0.0, 1.0])
+    # Its own scanner asks for no change.
+    monkeypatch.setattr(TrustLaw, "of", lambda *_: {"t1w": 1.0, "flair": 1.0})
+    for detail in (0.0, 1.0):
+        inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(NEVER), detail=detail)
+        result = inferer.harmonize(image, network, [own])[0].image[0]
+        torch.testing.assert_close(result, image[0] * (image[0] > network.foreground_threshold), atol=1e-5, rtol=0)
 
 
 def test_each_contrast_is_drawn_with_its_own_trust_and_the_log_tells_all(monkeypatch, trusts, caplog):
