@@ -38,8 +38,8 @@ class PlanesInferer(HarmonizationInferer):
 
     The code of a volume is the mean over `code_slices` slices of each orientation, evenly spread over what shows most.
     Of what comes from the source of the target's contrast, `detail` is the share that is taken, the decoded image being
-    the rest; `trust` says how far the network may change it, or take its place, without limit if there is none. With `attention` and
-    `uncertainty`, the standard deviation between the planes, there are maps of these.
+    the rest; `trust` says how far the network may change it, or take its place, without limit if there is none. With
+    `attention` and `uncertainty`, the standard deviation between the planes, there are maps of these.
     """
 
     def __init__(
