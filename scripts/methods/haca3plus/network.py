@@ -41,8 +41,8 @@ class Seen(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """x* and what it is made of, (B, 1, H, W) each but alpha (B, C, H, W), delta (B, P + 1), `changed` (B, 1), how far
-    anything may be changed, and beta* (B, K, 4, H / 2, W / 2)."""
+    """x* and what it is made of, (B, 1, H, W) each but alpha (B, C, H, W), delta (B, P + 1) and
+    beta* (B, K, 4, H / 2, W / 2)."""
 
     image: Tensor
     decoded: Tensor
@@ -53,7 +53,6 @@ class Drawn(NamedTuple):
     alpha: Tensor
     beta: Tensor
     delta: Tensor
-    changed: Tensor
 
 
 class HarmonizationNet(nn.Module):
@@ -209,7 +208,7 @@ class HarmonizationNet(nn.Module):
             torch.cat([source, style], dim=1),
             changed if kept is None else changed * kept,
         )
-        return Drawn(made.image, decoded, curved, made.gain, made.residual, made.gate, alpha, beta, delta, changed)
+        return Drawn(made.image, decoded, curved, made.gain, made.residual, made.gate, alpha, beta, delta)
 
     def fuse(self, seen: Seen, alpha: Tensor) -> Tensor:
         """The logits of beta* (B, K, 4, H / 2, W / 2), those of the sources weighted by alpha (B, C, H, W).

@@ -86,7 +86,7 @@ class PlaneSlices:
 
     `codes` (1, 4, D) are those of the sources, `targets` is what to draw, and `trust` is how far the network is trusted
     with sources by their contrast, without limit if a contrast is not there. The decoded image takes the place of the
-    source's detail as far as that and as scanners differ, Eq. (4).
+    source's detail only as far as that.
     """
 
     def __init__(
@@ -139,7 +139,8 @@ class PlaneSlices:
                 trust = (self.network.layout.contrast(target.code) * self.trust).sum(1, keepdim=True)
                 given = target.code.expand(len(batch), -1), sources, available
                 drawn = self.network.draw(image, seen, *given, None, torch.cat([trust * target.corrected, trust], 1))
-                finished, alpha = self._finish(drawn, seen.shown * same, same)
+                detail = 1 - (1 - self.settings.detail) * float(trust)
+                finished, alpha = self._finish(drawn, seen.shown * same, same, detail)
                 self._put(self.images[index], batch, finished[:, 0])
                 area = seen.visible.sum((2, 3)).clamp(min=1)
                 self.shares[index, batch] = (alpha * seen.visible).sum((2, 3)).float() / area
@@ -151,13 +152,11 @@ class PlaneSlices:
         """1 at the place (1, C, 1, 1) of the source that has the target's contrast, if there is one."""
         return (self.network.layout.contrast(target) * self.subject.present)[:, :, None, None]
 
-    def _finish(self, drawn: Drawn, shown: Tensor, same: Tensor) -> tuple[Tensor, Tensor]:
-        """The image with the share of detail that is wanted, and how much of it is of which source."""
+    def _finish(self, drawn: Drawn, shown: Tensor, same: Tensor, detail: float) -> tuple[Tensor, Tensor]:
+        """The image with a share of the source's `detail`, and how much of it is of which source."""
         own = shown.sum(1, keepdim=True)
         image = drawn.image.float()
-        # As any change: none for a source's own scanner, and none without trust.
-        detail = 1 - (1 - self.settings.detail) * drawn.changed.float()[:, :, None, None]
-        if self.settings.detail < 1:
+        if detail < 1:
             image = own * (detail * image + (1 - detail) * drawn.decoded.float()) + (1 - own) * image
         kept = own * detail * (1 - drawn.gate).clamp(0, 1)
         return image, kept * same + (1 - kept) * drawn.alpha

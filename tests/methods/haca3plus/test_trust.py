@@ -127,12 +127,6 @@ def test_the_decoded_image_takes_the_place_of_detail_as_far_as_it_is_trusted(mon
     torch.testing.assert_close(given[0.4, 0.5], (given[0.4, 1.0] + given[0.4, 0.0]) / 2)
     assert (given[0.4, 0.0] - given[0.4, 1.0]).abs().max() > 1e-3 < (given[1.0, 0.5] - given[1.0, 1.0]).abs().max()
     assert torch.equal(given[0.0, 0.0], given[0.0, 1.0])
-    # Its own scanner asks for no change.
-    monkeypatch.setattr(TrustLaw, "of", lambda *_: {"t1w": 1.0, "flair": 1.0})
-    for detail in (0.0, 1.0):
-        inferer = PlanesInferer(orientations=["axial"], trust=TrustLaw(NEVER), detail=detail)
-        result = inferer.harmonize(image, network, [own])[0].image[0]
-        torch.testing.assert_close(result, image[0] * (image[0] > network.foreground_threshold), atol=1e-5, rtol=0)
 
 
 def test_each_contrast_is_drawn_with_its_own_trust_and_the_log_tells_all(monkeypatch, trusts, caplog):
