@@ -29,7 +29,7 @@ class PlaneSettings:
     precision: torch.dtype
     batch_size: int
     workers: int
-    detail: float
+    detail: Mapping[str, float]
     attention: bool
 
 
@@ -102,6 +102,8 @@ class PlaneSlices:
         self.subject, self.network, self.settings = subject, network, settings
         self.orientation, self.codes, self.targets = orientation, codes, targets
         self.trust = codes.new_tensor([trust.get(contrast, 1.0) for contrast in CONTRASTS])
+        redrawn = [trust.get(contrast, 1.0) * (1 - settings.detail[contrast]) for contrast in CONTRASTS]
+        self.detail = 1 - codes.new_tensor(redrawn)
         self.begun = 0
         size, count = subject.sources.shape[1:], len(targets)
         self.slices = plane_view(subject.sources, orientation)
@@ -139,7 +141,7 @@ class PlaneSlices:
                 trust = (self.network.layout.contrast(target.code) * self.trust).sum(1, keepdim=True)
                 given = target.code.expand(len(batch), -1), sources, available
                 drawn = self.network.draw(image, seen, *given, None, torch.cat([trust * target.corrected, trust], 1))
-                detail = 1 - (1 - self.settings.detail) * float(trust)
+                detail = float((self.network.layout.contrast(target.code) * self.detail).sum())
                 finished, alpha = self._finish(drawn, seen.shown * same, same, detail)
                 self._put(self.images[index], batch, finished[:, 0])
                 area = seen.visible.sum((2, 3)).clamp(min=1)

@@ -38,8 +38,9 @@ class PlanesInferer(HarmonizationInferer):
 
     The code of a volume is the mean over `code_slices` slices of each orientation, evenly spread over what shows most.
     Of what comes from the source of the target's contrast, `detail` is the share that is taken, the decoded image being
-    the rest; `trust` says how far the network may change it, or take its place, without limit if there is none. With
-    `attention` and `uncertainty`, the standard deviation between the planes, there are maps of these.
+    the rest, for all contrasts or by contrast; `trust` says how far the network may change it, or take its place,
+    without limit if there is none. With `attention` and `uncertainty`, the standard deviation between the planes, there
+    are maps of these.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class PlanesInferer(HarmonizationInferer):
         workers: int = 1,
         orientations: Sequence[str] = ORIENTATIONS,
         code_slices: int = 8,
-        detail: float = 1.0,
+        detail: float | Mapping[str, float] = 1.0,
         attention: bool = False,
         uncertainty: bool = False,
         compiled: bool = False,
@@ -66,8 +67,12 @@ class PlanesInferer(HarmonizationInferer):
             raise InputError(f"`workers` must be 1 where `compiled` is true, got {workers}")
         if uncertainty and len(orientations) == 1:
             raise InputError("`uncertainty` needs at least two `orientations`, got one")
-        if not isinstance(detail, int | float) or not 0 <= detail <= 1:
-            raise InputError(f"`carry_detail` must be true, false or a number from 0 to 1, got {detail!r}")
+        shares = detail if isinstance(detail, Mapping) else dict.fromkeys(CONTRASTS, detail)
+        if set(shares) != set(CONTRASTS):
+            raise InputError(f"`detail_shares` must have {', '.join(CONTRASTS)}, got {', '.join(shares) or 'none'}")
+        for share in shares.values():
+            if not isinstance(share, int | float) or not 0 <= share <= 1:
+                raise InputError(f"`carry_detail` must be auto, true, false or a number from 0 to 1, got {share!r}")
         self.precision = precision
         # Private, because they change nothing but rounding.
         self._batch_size = batch_size
@@ -75,7 +80,7 @@ class PlanesInferer(HarmonizationInferer):
         self._prepare = NetworkPreparation(compiled=compiled)
         self.orientations = tuple(orientations)
         self.code_slices = code_slices
-        self.detail = float(detail)
+        self.detail = {contrast: float(share) for contrast, share in shares.items()}
         self.attention = attention
         self.uncertainty = uncertainty
         self.trust = trust

@@ -137,6 +137,16 @@ def test_no_share_of_detail_is_the_decoded_image_and_half_lies_between():
     assert all(seen[channel].any() for channel in (0, 1, 3))
 
 
+def test_each_contrast_has_its_own_share_of_detail():
+    shares = {"t1w": 0.5, "t2w": 0.5, "pd": 0.5, "flair": 1.0}
+    targets = [code("t1w"), code("flair")]
+    whole, half, own = (
+        [r.image for r in harmonized(orientations=["axial"], targets=targets, detail=d)] for d in (True, 0.5, shares)
+    )
+    assert torch.equal(own[0], half[0]) and torch.equal(own[1], whole[1])
+    assert all((one != other).any() for one, other in zip(whole, half, strict=True))
+
+
 def test_the_code_of_a_volume_is_the_mean_of_its_slices_by_what_they_show():
     volume = subject()[3]
     found = PlanesInferer(code_slices=3).encode_volume(NETWORK, volume, "flair")
@@ -184,8 +194,9 @@ def test_a_source_that_is_not_available_is_none():
         ({"orientations": ["oblique"]}, "`orientations` must be some of axial, coronal, sagittal, got ['oblique']"),
         ({"orientations": ["axial"], "uncertainty": True}, "`uncertainty` needs at least two `orientations`, got one"),
         ({"compiled": True, "workers": 2}, "`workers` must be 1 where `compiled` is true, got 2"),
-        ({"detail": 1.5}, "`carry_detail` must be true, false or a number from 0 to 1, got 1.5"),
-        ({"detail": "half"}, "`carry_detail` must be true, false or a number from 0 to 1, got 'half'"),
+        ({"detail": 1.5}, "`carry_detail` must be auto, true, false or a number from 0 to 1, got 1.5"),
+        ({"detail": "half"}, "`carry_detail` must be auto, true, false or a number from 0 to 1, got 'half'"),
+        ({"detail": {"t1w": 0.5}}, "`detail_shares` must have t1w, t2w, pd, flair, got t1w"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, words):
