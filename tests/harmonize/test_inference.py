@@ -140,7 +140,7 @@ def test_sidecar_holds_every_argument_of_the_inferer_and_what_was_found(anat):
         "precision": "fp32",
         "orientations": ["axial", "coronal", "sagittal"],
         "code_slices": 8,
-        "detail": {"t1w": 0.5, "t2w": 0.5, "pd": 0.5, "flair": 1.0},
+        "detail": "auto",
         "attention": True,
         "uncertainty": True,
         "trust": {

@@ -15,6 +15,7 @@ from ...images.orientations import plane_view, turn_rows
 from ...inferers.precision import autocast
 from ...inferers.side_by_side import side_by_side
 from ...preprocessing.closing import close_with_ball
+from .detail import local_share
 from .network import Drawn, HarmonizationNet
 
 # Half the width, in mm, of what counts as dark and not as cut off; about that of wide ventricles.
@@ -24,12 +25,12 @@ _JUST_SHOWN = 1.01
 
 @dataclass(frozen=True)
 class PlaneSettings:
-    """How slices are drawn; see `PlanesInferer`."""
+    """How slices are drawn; see `PlanesInferer`. Without a share of `detail`, each place has its own."""
 
     precision: torch.dtype
     batch_size: int
     workers: int
-    detail: Mapping[str, float]
+    detail: float | None
     attention: bool
 
 
@@ -102,8 +103,6 @@ class PlaneSlices:
         self.subject, self.network, self.settings = subject, network, settings
         self.orientation, self.codes, self.targets = orientation, codes, targets
         self.trust = codes.new_tensor([trust.get(contrast, 1.0) for contrast in CONTRASTS])
-        redrawn = [trust.get(contrast, 1.0) * (1 - settings.detail[contrast]) for contrast in CONTRASTS]
-        self.detail = 1 - codes.new_tensor(redrawn)
         self.begun = 0
         size, count = subject.sources.shape[1:], len(targets)
         self.slices = plane_view(subject.sources, orientation)
@@ -141,8 +140,7 @@ class PlaneSlices:
                 trust = (self.network.layout.contrast(target.code) * self.trust).sum(1, keepdim=True)
                 given = target.code.expand(len(batch), -1), sources, available
                 drawn = self.network.draw(image, seen, *given, None, torch.cat([trust * target.corrected, trust], 1))
-                detail = float((self.network.layout.contrast(target.code) * self.detail).sum())
-                finished, alpha = self._finish(drawn, seen.shown * same, same, detail)
+                finished, alpha = self._finish(drawn, seen.shown * same, same, float(trust))
                 self._put(self.images[index], batch, finished[:, 0])
                 area = seen.visible.sum((2, 3)).clamp(min=1)
                 self.shares[index, batch] = (alpha * seen.visible).sum((2, 3)).float() / area
@@ -154,13 +152,17 @@ class PlaneSlices:
         """1 at the place (1, C, 1, 1) of the source that has the target's contrast, if there is one."""
         return (self.network.layout.contrast(target) * self.subject.present)[:, :, None, None]
 
-    def _finish(self, drawn: Drawn, shown: Tensor, same: Tensor, detail: float) -> tuple[Tensor, Tensor]:
-        """The image with a share of the source's `detail`, and how much of it is of which source."""
+    def _finish(self, drawn: Drawn, shown: Tensor, same: Tensor, trust: float) -> tuple[Tensor, Tensor]:
+        """The image with a share of the source's detail, all without `trust`, and what is of which source."""
         own = shown.sum(1, keepdim=True)
-        image = drawn.image.float()
-        if detail < 1:
-            image = own * (detail * image + (1 - detail) * drawn.decoded.float()) + (1 - own) * image
-        kept = own * detail * (1 - drawn.gate).clamp(0, 1)
+        image, share = drawn.image.float(), self.settings.detail
+        if share == 1:
+            redrawn = torch.zeros_like(own, dtype=image.dtype)
+        else:
+            difference = image - drawn.decoded.float()
+            redrawn = own * trust * (1 - (local_share(difference, own) if share is None else share))
+            image = image - redrawn * difference
+        kept = (own - redrawn) * (1 - drawn.gate).clamp(0, 1)
         return image, kept * same + (1 - kept) * drawn.alpha
 
     def _put(self, volume: Tensor, batch: Tensor, slices: Tensor) -> None:

@@ -6,6 +6,7 @@ left out. The sources are encoded once, however many targets there are.
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -38,9 +39,9 @@ class PlanesInferer(HarmonizationInferer):
 
     The code of a volume is the mean over `code_slices` slices of each orientation, evenly spread over what shows most.
     Of what comes from the source of the target's contrast, `detail` is the share that is taken, the decoded image being
-    the rest, for all contrasts or by contrast; `trust` says how far the network may change it, or take its place,
-    without limit if there is none. With `attention` and `uncertainty`, the standard deviation between the planes, there
-    are maps of these.
+    the rest; where it is `auto`, each place has its own share, by how much the two differ there. `trust` says how far
+    the network may change the source, or take its place, without limit if there is none. With `attention` and
+    `uncertainty`, the standard deviation between the planes, there are maps of these.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class PlanesInferer(HarmonizationInferer):
         workers: int = 1,
         orientations: Sequence[str] = ORIENTATIONS,
         code_slices: int = 8,
-        detail: float | Mapping[str, float] = 1.0,
+        detail: float | Literal["auto"] = 1.0,
         attention: bool = False,
         uncertainty: bool = False,
         compiled: bool = False,
@@ -67,12 +68,8 @@ class PlanesInferer(HarmonizationInferer):
             raise InputError(f"`workers` must be 1 where `compiled` is true, got {workers}")
         if uncertainty and len(orientations) == 1:
             raise InputError("`uncertainty` needs at least two `orientations`, got one")
-        shares = detail if isinstance(detail, Mapping) else dict.fromkeys(CONTRASTS, detail)
-        if set(shares) != set(CONTRASTS):
-            raise InputError(f"`detail_shares` must have {', '.join(CONTRASTS)}, got {', '.join(shares) or 'none'}")
-        for share in shares.values():
-            if not isinstance(share, int | float) or not 0 <= share <= 1:
-                raise InputError(f"`carry_detail` must be auto, true, false or a number from 0 to 1, got {share!r}")
+        if detail != "auto" and (not isinstance(detail, int | float) or not 0 <= detail <= 1):
+            raise InputError(f"`carry_detail` must be auto, true, false or a number from 0 to 1, got {detail!r}")
         self.precision = precision
         # Private, because they change nothing but rounding.
         self._batch_size = batch_size
@@ -80,7 +77,7 @@ class PlanesInferer(HarmonizationInferer):
         self._prepare = NetworkPreparation(compiled=compiled)
         self.orientations = tuple(orientations)
         self.code_slices = code_slices
-        self.detail = {contrast: float(share) for contrast, share in shares.items()}
+        self.detail: float | Literal["auto"] = detail if detail == "auto" else float(detail)
         self.attention = attention
         self.uncertainty = uncertainty
         self.trust = trust
@@ -108,7 +105,8 @@ class PlanesInferer(HarmonizationInferer):
         known = dict(zip(subject.channels, codes, strict=True))
         wanted = [_for_person(network, target, known) for target in given]
         dtype = PRECISIONS[self.precision]
-        settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
+        detail = None if self.detail == "auto" else self.detail
+        settings = PlaneSettings(dtype, self._batch_size, self._workers, detail, self.attention)
         made = {int(network.layout.contrast(target.code)[0].argmax()) for target in wanted}
         # What is made of other contrasts alone starts at nothing that could be kept.
         trust = self._trust(network, subject, means, known) if known.keys() & made else {}
