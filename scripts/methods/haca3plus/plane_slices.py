@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,12 +25,12 @@ _JUST_SHOWN = 1.01
 
 @dataclass(frozen=True)
 class PlaneSettings:
-    """How slices are drawn; see `PlanesInferer`. Without a share of `detail`, each place has its own."""
+    """How slices are drawn; see `PlanesInferer`."""
 
     precision: torch.dtype
     batch_size: int
     workers: int
-    detail: float | None
+    detail: float | Literal["auto"]
     attention: bool
 
 
@@ -156,12 +156,9 @@ class PlaneSlices:
         """The image with a share of the source's detail, all without `trust`, and what is of which source."""
         own = shown.sum(1, keepdim=True)
         image, share = drawn.image.float(), self.settings.detail
-        if share == 1:
-            redrawn = torch.zeros_like(own, dtype=image.dtype)
-        else:
-            difference = image - drawn.decoded.float()
-            redrawn = own * trust * (1 - (local_share(difference, own) if share is None else share))
-            image = image - redrawn * difference
+        difference = image - drawn.decoded.float()
+        redrawn = own * trust * (1 - (local_share(difference, own) if share == "auto" else share))
+        image = image - redrawn * difference
         kept = (own - redrawn) * (1 - drawn.gate).clamp(0, 1)
         return image, kept * same + (1 - kept) * drawn.alpha
 

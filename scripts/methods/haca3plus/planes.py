@@ -105,8 +105,7 @@ class PlanesInferer(HarmonizationInferer):
         known = dict(zip(subject.channels, codes, strict=True))
         wanted = [_for_person(network, target, known) for target in given]
         dtype = PRECISIONS[self.precision]
-        detail = None if self.detail == "auto" else self.detail
-        settings = PlaneSettings(dtype, self._batch_size, self._workers, detail, self.attention)
+        settings = PlaneSettings(dtype, self._batch_size, self._workers, self.detail, self.attention)
         made = {int(network.layout.contrast(target.code)[0].argmax()) for target in wanted}
         # What is made of other contrasts alone starts at nothing that could be kept.
         trust = self._trust(network, subject, means, known) if known.keys() & made else {}
